@@ -1,0 +1,1 @@
+//! Verdicts, plans and patches.

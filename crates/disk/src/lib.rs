@@ -1,0 +1,15 @@
+//! Bytes: everything that touches a disk, and the only crate that writes to one.
+//!
+//! ```text
+//! image (raw, qcow2, block device)           io::ReadAt / io::WriteAt
+//!   └─ view (copy-on-write, in memory)       all edits land here first
+//!        ├─ table (MBR, GPT)  ─ Window       where the file systems are
+//!        │    └─ ext (libext2fs)             files in, files out
+//!        ├─ boot (GRUB core image, sector 0)
+//!        └─ patch ─ apply / revert           the ranges that differ, saved and written
+//! ```
+
+pub mod io;
+pub mod patch;
+pub mod tree;
+pub mod view;

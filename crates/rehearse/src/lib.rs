@@ -1,0 +1,1 @@
+//! Boots a disk in a virtual machine and judges its console.
