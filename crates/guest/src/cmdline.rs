@@ -70,7 +70,7 @@ impl Cmdline {
     }
 
     /// The value that counts for a parameter which may stand once: that of its last occurrence.
-    pub fn last(&self, name: &str) -> Option<Spanned<&str>> {
+    pub fn last<'a>(&'a self, name: &'a str) -> Option<Spanned<&'a str>> {
         self.all(name).last()
     }
 
