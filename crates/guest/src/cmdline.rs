@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(consoles, ["hvc0", "tty0"]);
         assert_eq!(line.last("foo").unwrap().value, "a b");
         assert!(line.has("ro") && !line.has("rw"));
-        assert_eq!(line.span, 11..66);
+        assert_eq!(line.span, 11..65);
     }
 
     #[test]
