@@ -1,2 +1,45 @@
-//! Developer tasks.
-fn main() {}
+//! Developer tasks, run as `cargo xtask <command>`. This file only dispatches.
+
+mod assets;
+mod cache;
+mod packages;
+mod run;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use packages::Group;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Developer tasks of comeback",
+    disable_version_flag = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what is missing from Debian's packages.
+    Setup {
+        /// Only these groups; all of them when none is named.
+        groups: Vec<Group>,
+    },
+    /// Build GRUB's boot code for converted disks, once for all guests.
+    BootAssets {
+        /// Folder to write to [default: the cache, and beside each built program].
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Setup { groups } => packages::install(if groups.is_empty() { Group::ALL } else { &groups }),
+        Command::BootAssets { output } => assets::command(output.as_deref()),
+    }
+}

@@ -1,0 +1,113 @@
+//! Where things are kept that are dear to make: boot assets, guests, the Xen rig, built crates. All of it can be deleted.
+
+use std::env;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+/// `${XDG_CACHE_HOME:-~/.cache}/comeback`.
+pub(crate) fn root() -> Result<PathBuf> {
+    if let Some(cache) = env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(cache).join("comeback"));
+    }
+    let home = env::home_dir().context("finding the home folder (set HOME or XDG_CACHE_HOME)")?;
+    Ok(home.join(".cache/comeback"))
+}
+
+/// A folder in the cache, made if it is not there.
+pub(crate) fn folder(name: &str) -> Result<PathBuf> {
+    let path = root()?.join(name);
+    fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
+    Ok(path)
+}
+
+/// The folder that cargo builds the workspace in: `$CARGO_TARGET_DIR`, or one in the cache, so that a fresh clone does
+/// not pay for its dependencies again.
+pub(crate) fn target() -> Result<PathBuf> {
+    match env::var_os("CARGO_TARGET_DIR").filter(|path| !path.is_empty()) {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => Ok(root()?.join("target")),
+    }
+}
+
+/// The cargo that runs this task, with the workspace as its place of work and [`target`] as its folder.
+#[expect(dead_code, reason = "for the tasks that build the workspace")]
+pub(crate) fn cargo(subcommand: &str) -> Result<Command> {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(workspace())
+        .arg(subcommand)
+        .arg("--target-dir")
+        .arg(target()?);
+    Ok(command)
+}
+
+/// The top folder of the workspace.
+pub(crate) fn workspace() -> PathBuf {
+    let package = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    package.parent().map_or_else(|| package.clone(), Path::to_path_buf)
+}
+
+/// Holds everybody else off the thing that `path` names until the returned file is dropped. Says so if it has to wait.
+pub(crate) fn lock(path: &Path) -> Result<File> {
+    let path = path.with_added_extension("lock");
+    let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(fs::TryLockError::WouldBlock) => eprintln!("waiting for another xtask that holds {}", path.display()),
+        Err(fs::TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("locking {}", path.display()));
+        }
+    }
+    file.lock().with_context(|| format!("locking {}", path.display()))?;
+    Ok(file)
+}
+
+/// SHA-256 of a file, in hexadecimal.
+pub(crate) fn sha256_of_file(path: &Path) -> Result<String> {
+    let mut file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let mut digest = Sha256::new();
+    io::copy(&mut file, &mut digest).with_context(|| format!("reading {}", path.display()))?;
+    Ok(hex(&digest.finalize()))
+}
+
+/// SHA-256 of bytes, in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("abc");
+        fs::write(&path, "abc").unwrap();
+        assert_eq!(
+            sha256(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(sha256_of_file(&path).unwrap(), sha256(b"abc"));
+    }
+
+    #[test]
+    fn lock_is_exclusive() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("thing");
+        let held = lock(&path).unwrap();
+        let other = File::open(folder.path().join("thing.lock")).unwrap();
+        assert!(matches!(other.try_lock(), Err(fs::TryLockError::WouldBlock)));
+        drop(held);
+        other.try_lock().unwrap();
+    }
+}

@@ -1,0 +1,170 @@
+//! What the tasks need from Debian's packages: says what is missing and why, and installs it.
+
+use std::process::Command;
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::run;
+
+/// What packages are needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Group {
+    /// To compile the workspace.
+    Build,
+    /// To build the boot assets.
+    Assets,
+    /// To boot disks in a virtual machine.
+    Rehearse,
+    /// To build test guests.
+    Guests,
+}
+
+impl Group {
+    /// Every group.
+    pub(crate) const ALL: &[Self] = &[Self::Build, Self::Assets, Self::Rehearse, Self::Guests];
+
+    /// Package and what it is for.
+    const fn packages(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Build => &[
+                ("gcc", "links Rust programs and compiles their C parts"),
+                ("libc6-dev", "what gcc links against"),
+                (
+                    "libext2fs-dev",
+                    "ext2, ext3 and ext4 are read and written through libext2fs",
+                ),
+                ("pkg-config", "finds libext2fs for the build"),
+            ],
+            Self::Assets => &[
+                ("grub-common", "grub-mkimage makes the boot code"),
+                ("grub-pc-bin", "GRUB's modules for BIOS, what the boot code is made of"),
+            ],
+            Self::Rehearse => &[
+                ("qemu-system-x86", "boots disks in a virtual machine"),
+                ("qemu-utils", "qemu-img makes copy-on-write images"),
+            ],
+            Self::Guests => &[
+                (
+                    "debian-archive-keyring",
+                    "checks the signatures of what goes into test guests",
+                ),
+                ("e2fsprogs", "mke2fs makes their file systems, e2fsck checks them"),
+                ("mmdebstrap", "installs Debian into a folder, the inside of test guests"),
+            ],
+        }
+    }
+}
+
+/// Installs what is missing of the named groups. Does nothing, quickly and without root, if all of it is there.
+pub(crate) fn install(groups: &[Group]) -> Result<()> {
+    let wanted: Vec<_> = groups.iter().flat_map(|group| group.packages()).collect();
+    let installed = installed()?;
+    let missing: Vec<_> = wanted
+        .into_iter()
+        .filter(|(name, _)| !installed.iter().any(|have| have == name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("Installing from Debian's packages:");
+    for (name, reason) in &missing {
+        println!("  {name:<24} {reason}");
+    }
+    let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
+    if let Err(first) = apt_install(&names) {
+        // Old or absent package lists are the usual cause, and updating them costs little beside the installation.
+        println!("Updating the package lists");
+        run::quietly(apt()?.arg("update")).with_context(|| format!("after this failed: {first:#}"))?;
+        apt_install(&names).with_context(|| format!("install by hand: apt-get install {}", names.join(" ")))?;
+    }
+    Ok(())
+}
+
+fn apt_install(names: &[&str]) -> Result<()> {
+    run::quietly(apt()?.args(["install", "--yes", "--no-install-recommends"]).args(names))
+}
+
+/// The names of the packages that are installed and configured.
+fn installed() -> Result<Vec<String>> {
+    let list = run::text(Command::new("dpkg-query").args(["-W", "-f", "${binary:Package} ${db:Status-Status}\\n"]))
+        .context("listing installed packages (this task is for Debian and what descends from it)")?;
+    Ok(parse_installed(&list))
+}
+
+/// Reads lines of `name[:arch] status`.
+fn parse_installed(list: &str) -> Vec<String> {
+    list.lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(_, status)| *status == "installed")
+        .map(|(name, _)| name.split_once(':').map_or(name, |(name, _)| name).to_owned())
+        .collect()
+}
+
+/// Package, its version, its source package and that one's version, as `dpkg` knows them.
+pub(crate) fn version(package: &str) -> Result<String> {
+    run::text(Command::new("dpkg-query").args(["-W", "-f", "${Version}", package]))
+}
+
+/// Name and version of the source package that an installed package was built from.
+pub(crate) fn source(package: &str) -> Result<(String, String)> {
+    let text =
+        run::text(Command::new("dpkg-query").args(["-W", "-f", "${source:Package} ${source:Version}", package]))?;
+    let (name, version) = text
+        .split_once(' ')
+        .with_context(|| format!("dpkg-query on {package} said: {text}"))?;
+    Ok((name.to_owned(), version.to_owned()))
+}
+
+/// `apt-get` as root, without questions.
+fn apt() -> Result<Command> {
+    let mut command = if is_root()? {
+        Command::new("apt-get")
+    } else if on_path("sudo") {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["--preserve-env=DEBIAN_FRONTEND", "apt-get"]);
+        sudo
+    } else {
+        bail!("installing packages needs root or sudo, and neither is here");
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command.args(["--quiet", "-o", "DPkg::Lock::Timeout=120"]);
+    Ok(command)
+}
+
+/// Whether this process may do everything.
+pub(crate) fn is_root() -> Result<bool> {
+    Ok(run::text(Command::new("id").arg("-u"))?.trim() == "0")
+}
+
+fn on_path(program: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| {
+        env::split_paths(&path).any(|folder| fs::metadata(folder.join(program)).is_ok_and(|found| found.is_file()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_installed_packages_count() {
+        let list = "gcc installed\nlibext2fs2:amd64 installed\nmmdebstrap config-files\nbroken\n";
+        assert_eq!(parse_installed(list), ["gcc", "libext2fs2"]);
+    }
+
+    #[test]
+    fn every_package_has_a_reason_and_is_named_once() {
+        let mut names: Vec<_> = Group::ALL.iter().flat_map(|group| group.packages()).collect();
+        assert!(
+            names
+                .iter()
+                .all(|(name, reason)| !name.is_empty() && !reason.is_empty())
+        );
+        let before = names.len();
+        names.sort();
+        names.dedup_by_key(|(name, _)| *name);
+        assert_eq!(names.len(), before);
+    }
+}

@@ -1,0 +1,99 @@
+//! Child processes whose standard error is part of the error when they fail.
+
+use std::ffi::OsStr;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// How many bytes of a failed program's output an error quotes, from its end.
+const QUOTED: usize = 4000;
+
+/// Runs a command to its end. Its output is held back, and quoted in the error if it fails.
+pub(crate) fn quietly(command: &mut Command) -> Result<()> {
+    captured(command).map(drop)
+}
+
+/// Runs a command to its end and gives back what it wrote to standard output.
+pub(crate) fn text(command: &mut Command) -> Result<String> {
+    let output = captured(command)?;
+    String::from_utf8(output.stdout).with_context(|| format!("reading what {} printed", name(command)))
+}
+
+/// Runs a command that talks to the person in front of the screen.
+pub(crate) fn loudly(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| starting(command))?;
+    if !status.success() {
+        bail!("{} failed ({status})", shown(command));
+    }
+    Ok(())
+}
+
+fn captured(command: &mut Command) -> Result<Output> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| starting(command))?;
+    if !output.status.success() {
+        let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if said.trim().is_empty() {
+            said = String::from_utf8_lossy(&output.stdout).into_owned();
+        }
+        bail!(
+            "{} failed ({})\n{}",
+            shown(command),
+            output.status,
+            tail(said.trim_end())
+        );
+    }
+    Ok(output)
+}
+
+fn starting(command: &Command) -> String {
+    format!(
+        "starting {} (is its package installed? `cargo xtask setup` does it)",
+        name(command)
+    )
+}
+
+fn name(command: &Command) -> String {
+    command.get_program().to_string_lossy().into_owned()
+}
+
+fn shown(command: &Command) -> String {
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(OsStr::to_string_lossy)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn tail(said: &str) -> &str {
+    let start = said.len().saturating_sub(QUOTED);
+    let start = (start..=said.len())
+        .find(|&at| said.is_char_boundary(at))
+        .unwrap_or(said.len());
+    &said[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_quotes_standard_error() {
+        let error = quietly(Command::new("sh").args(["-c", "echo why it failed >&2; exit 3"]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("why it failed") && error.contains("exit status: 3"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn tail_keeps_characters_whole() {
+        let long = "ü".repeat(QUOTED);
+        assert_eq!(tail(&long).len(), QUOTED);
+        assert_eq!(tail("short"), "short");
+    }
+}
