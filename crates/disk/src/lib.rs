@@ -9,6 +9,8 @@
 //!        └─ patch ─ apply / revert           the ranges that differ, saved and written
 //! ```
 
+pub mod boot;
+pub mod ext;
 pub mod io;
 pub mod patch;
 pub mod tree;
