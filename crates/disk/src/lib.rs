@@ -11,6 +11,7 @@
 
 pub mod boot;
 pub mod ext;
+pub mod folder;
 pub mod io;
 pub mod patch;
 pub mod tree;
