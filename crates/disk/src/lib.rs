@@ -14,5 +14,7 @@ pub mod ext;
 pub mod folder;
 pub mod io;
 pub mod patch;
+pub mod probe;
+pub mod table;
 pub mod tree;
 pub mod view;
