@@ -2,6 +2,7 @@
 
 mod assets;
 mod cache;
+mod guests;
 mod packages;
 mod run;
 
@@ -35,11 +36,17 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Build test guests from the recipes in guests/ and print where they are.
+    Guests {
+        /// Only these recipes; all of them when none is named.
+        names: Vec<String>,
+    },
 }
 
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Setup { groups } => packages::install(if groups.is_empty() { Group::ALL } else { &groups }),
         Command::BootAssets { output } => assets::command(output.as_deref()),
+        Command::Guests { names } => guests::command(&names),
     }
 }

@@ -1,0 +1,314 @@
+//! Folder to disk image: file systems made and filled in one go, without mounting anything.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use super::files::{self, Content};
+use super::menu;
+use super::recipe::{FileSystem, Recipe};
+use super::rootfs;
+use crate::{cache, packages, run};
+
+/// Counts up when this folder changes what it makes of a recipe.
+const VERSION: u32 = 1;
+
+const SECTOR: u64 = 512;
+const MIB: u64 = 1 << 20;
+/// Size of a separate `/boot`.
+const BOOT: u64 = 256 * MIB;
+
+/// Path of the guest's image in the cache, which says by its name what it was made from.
+pub(crate) fn path(recipe: &Recipe) -> Result<PathBuf> {
+    let key = cache::sha256(format!("{VERSION} {}", serde_json::to_string(recipe)?).as_bytes());
+    Ok(cache::folder("guests")?.join(format!("{}-{}.img", recipe.name, &key[..12])))
+}
+
+/// The guest's image, built if the cache does not have it. Whoever boots it does so on a copy.
+pub(crate) fn ready(recipe: &Recipe) -> Result<PathBuf> {
+    let path = path(recipe)?;
+    if path.is_file() {
+        return Ok(path);
+    }
+    let _lock = cache::lock(&path)?;
+    if path.is_file() {
+        return Ok(path);
+    }
+    let tar = rootfs::ready(&recipe.rootfs)?;
+    println!("{}: making the disk", recipe.name);
+    let kernels = menu::kernels(&rootfs::boot_files(&tar)?);
+    ensure!(
+        kernels.len() == recipe.rootfs.kernels.len(),
+        "{}: has these kernels: {kernels:?}",
+        recipe.name
+    );
+    build(recipe, &tar, &files::all(recipe, &kernels), &path)?;
+    Ok(path)
+}
+
+/// Runs commands so that files can belong to whom they should: as root, or with fakeroot remembering it.
+#[derive(Debug)]
+struct Owner {
+    state: Option<PathBuf>,
+}
+
+impl Owner {
+    fn new(folder: &Path) -> Result<Self> {
+        let state = (!packages::is_root()?).then(|| folder.join("owners"));
+        if let Some(state) = &state {
+            File::create(state).with_context(|| format!("creating {}", state.display()))?;
+        }
+        Ok(Self { state })
+    }
+
+    fn command(&self, program: &str) -> Command {
+        match &self.state {
+            None => Command::new(program),
+            Some(state) => {
+                let mut command = Command::new("fakeroot");
+                command.arg("-i").arg(state).arg("-s").arg(state).arg("--").arg(program);
+                command
+            }
+        }
+    }
+}
+
+fn build(recipe: &Recipe, tar: &Path, files: &[(String, Content)], path: &Path) -> Result<()> {
+    let parent = path.parent().context("a path in the cache without a folder")?;
+    let temporary = TempDir::with_prefix_in("building-", parent).context("creating a temporary folder")?;
+    let at = |name: &str| temporary.path().join(name);
+    let (root, overlay, boot, image) = (at("root"), at("overlay"), at("boot"), at("image"));
+    let owner = Owner::new(temporary.path())?;
+
+    for folder in [&root, &overlay, &boot] {
+        fs::create_dir(folder).with_context(|| format!("creating {}", folder.display()))?;
+    }
+    run::quietly(
+        owner
+            .command("tar")
+            .args(["--extract", "--preserve-permissions", "--numeric-owner", "--file"])
+            .arg(tar)
+            .arg("--directory")
+            .arg(&root),
+    )?;
+    files::write(files, &overlay)?;
+    run::quietly(
+        owner
+            .command("cp")
+            .args([
+                "--recursive",
+                "--no-dereference",
+                "--remove-destination",
+                "--no-target-directory",
+            ])
+            .arg(&overlay)
+            .arg(&root),
+    )?;
+
+    let disk = File::create_new(&image).with_context(|| format!("creating {}", image.display()))?;
+    let size = recipe.disk.gib << 30;
+    disk.set_len(size)
+        .with_context(|| format!("sizing {}", image.display()))?;
+    let (boot_space, root_space) = spaces(recipe, size);
+    if let Some(space) = boot_space {
+        // `mv` as one command keeps owners, and leaves /boot itself as the mount point.
+        run::quietly(
+            owner
+                .command("sh")
+                .args(["-c", "mv \"$1\"/boot/* \"$2\"", "sh"])
+                .arg(&root)
+                .arg(&boot),
+        )?;
+        make_fs(
+            &owner,
+            &image,
+            recipe.disk.file_system,
+            space,
+            &boot,
+            &recipe.boot_uuid(),
+            None,
+        )?;
+    }
+    make_fs(
+        &owner,
+        &image,
+        recipe.disk.file_system,
+        root_space,
+        &root,
+        &recipe.uuid(),
+        recipe.disk.label.as_deref(),
+    )?;
+    if recipe.disk.layout.first_sector().is_some() {
+        let spaces: Vec<_> = boot_space.into_iter().chain([root_space]).collect();
+        disk.write_all_at(&mbr(&spaces)?, 0)
+            .with_context(|| format!("writing the MBR of {}", image.display()))?;
+    }
+    disk.sync_all()
+        .with_context(|| format!("syncing {}", image.display()))?;
+    fs::rename(&image, path).with_context(|| format!("renaming {}", image.display()))?;
+    Ok(())
+}
+
+/// A range of the disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Space {
+    start: u64,
+    length: u64,
+}
+
+/// Where `/boot` (if it is separate) and the root lie.
+fn spaces(recipe: &Recipe, size: u64) -> (Option<Space>, Space) {
+    let start = recipe.disk.layout.first_sector().map_or(0, |sector| sector * SECTOR);
+    if recipe.disk.separate_boot {
+        let root = start + BOOT;
+        (
+            Some(Space { start, length: BOOT }),
+            Space {
+                start: root,
+                length: size - root,
+            },
+        )
+    } else {
+        (
+            None,
+            Space {
+                start,
+                length: size - start,
+            },
+        )
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "they are mke2fs's own")]
+fn make_fs(
+    owner: &Owner,
+    image: &Path,
+    kind: FileSystem,
+    space: Space,
+    from: &Path,
+    uuid: &str,
+    label: Option<&str>,
+) -> Result<()> {
+    let mut command = owner.command("mke2fs");
+    command
+        .arg("-F")
+        .arg("-q")
+        .args(kind.mke2fs())
+        .args(["-b", "4096", "-U", uuid]);
+    command.arg("-E").arg(format!(
+        "offset={},hash_seed={uuid},lazy_itable_init=1,root_owner=0:0",
+        space.start
+    ));
+    if let Some(label) = label {
+        command.args(["-L", label]);
+    }
+    command
+        .arg("-d")
+        .arg(from)
+        .arg(image)
+        .arg(format!("{}k", space.length / 4096 * 4));
+    run::quietly(&mut command).with_context(|| format!("making the file system of {}", from.display()))
+}
+
+/// A master boot record without boot code: a Linux partition for each space, the first one active.
+fn mbr(spaces: &[Space]) -> Result<[u8; 512]> {
+    let mut mbr = [0; 512];
+    mbr[440..444].copy_from_slice(b"PV!\n");
+    for (at, space) in spaces.iter().enumerate() {
+        let mut entry = Vec::with_capacity(16);
+        // Cylinder, head and sector say "use the sector numbers".
+        entry.extend([if at == 0 { 0x80 } else { 0 }, 0xfe, 0xff, 0xff, 0x83, 0xfe, 0xff, 0xff]);
+        entry.write_all(&u32::try_from(space.start / SECTOR)?.to_le_bytes())?;
+        entry.write_all(&u32::try_from(space.length / SECTOR)?.to_le_bytes())?;
+        mbr[446 + 16 * at..][..16].copy_from_slice(&entry);
+    }
+    mbr[510..].copy_from_slice(&[0x55, 0xaa]);
+    Ok(mbr)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::recipe::Layout;
+    use super::super::recipe::tests::sample;
+    use super::*;
+
+    #[test]
+    fn layouts() {
+        let mut recipe = sample();
+        let whole = |recipe: &Recipe| spaces(recipe, 4 << 30);
+        assert_eq!(
+            whole(&recipe),
+            (
+                None,
+                Space {
+                    start: 0,
+                    length: 4 << 30
+                }
+            )
+        );
+        recipe.disk.layout = Layout::Mbr;
+        assert_eq!(
+            whole(&recipe),
+            (
+                None,
+                Space {
+                    start: MIB,
+                    length: (4 << 30) - MIB
+                }
+            )
+        );
+        recipe.disk.layout = Layout::Mbr63;
+        recipe.disk.separate_boot = true;
+        let start = 63 * 512;
+        let root = start + BOOT;
+        assert_eq!(
+            whole(&recipe),
+            (
+                Some(Space { start, length: BOOT }),
+                Space {
+                    start: root,
+                    length: (4 << 30) - root
+                }
+            )
+        );
+    }
+
+    #[test]
+    fn mbr_of_two_partitions() {
+        let mbr = mbr(&[
+            Space {
+                start: 63 * 512,
+                length: 512,
+            },
+            Space {
+                start: MIB,
+                length: 4096,
+            },
+        ])
+        .unwrap();
+        assert!(mbr[..440].iter().all(|&byte| byte == 0), "no boot code");
+        assert_eq!(
+            mbr[446..462],
+            [0x80, 0xfe, 0xff, 0xff, 0x83, 0xfe, 0xff, 0xff, 63, 0, 0, 0, 1, 0, 0, 0]
+        );
+        assert_eq!(
+            mbr[462..478],
+            [0, 0xfe, 0xff, 0xff, 0x83, 0xfe, 0xff, 0xff, 0, 8, 0, 0, 8, 0, 0, 0]
+        );
+        assert_eq!(mbr[510..], [0x55, 0xaa]);
+    }
+
+    #[test]
+    fn same_recipe_same_path() {
+        let mut recipe = sample();
+        let first = path(&recipe).unwrap();
+        assert_eq!(path(&recipe).unwrap(), first);
+        recipe.settings.hazards = true;
+        assert_ne!(path(&recipe).unwrap(), first);
+    }
+}

@@ -1,0 +1,184 @@
+//! The inside of a guest as a tar file, made by `mmdebstrap` and shared by all recipes that agree on it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::recipe::{Initramfs, Rootfs};
+use crate::{cache, run};
+
+/// Counts up when this file changes what it makes.
+const VERSION: u32 = 1;
+
+/// What every guest has. Nothing that a boot does not need, so that it is quick under emulation.
+const BASE: &[&str] = &["e2fsprogs", "kmod", "systemd-sysv", "udev"];
+
+/// Where drivers lie that no EC2 instance has a use for: two thirds of a kernel package.
+const NO_DRIVERS: &[&str] = &[
+    "bluetooth",
+    "comedi",
+    "gpu",
+    "hid",
+    "iio",
+    "infiniband",
+    "input",
+    "isdn",
+    "leds",
+    "media",
+    "mfd",
+    "mtd",
+    "staging",
+    "thunderbolt",
+    "usb",
+    "video",
+    "net/can",
+    "net/dsa",
+    "net/ethernet/mellanox",
+    "net/ethernet/chelsio",
+    "net/ethernet/qlogic",
+    "net/ethernet/broadcom",
+    "net/ethernet/netronome",
+    "net/ethernet/sfc",
+    "net/usb",
+    "net/wireless",
+    "net/wwan",
+    "scsi/lpfc",
+    "scsi/qla2xxx",
+    "scsi/mpt3sas",
+    "scsi/megaraid",
+    "scsi/be2iscsi",
+    "scsi/bfa",
+];
+
+/// Password of root, for the probe that logs in on the serial console.
+pub(crate) const PASSWORD: &str = "comeback";
+
+/// The tar file, built if the cache does not have it.
+pub(crate) fn ready(rootfs: &Rootfs) -> Result<PathBuf> {
+    let key = cache::sha256(format!("{VERSION} {}", serde_json::to_string(rootfs)?).as_bytes());
+    let path = cache::folder("rootfs")?.join(format!("{}-{}.tar", rootfs.suite.name(), &key[..12]));
+    if path.is_file() {
+        return Ok(path);
+    }
+    let _lock = cache::lock(&path)?;
+    if path.is_file() {
+        return Ok(path);
+    }
+    println!(
+        "{}: installing Debian with {}",
+        rootfs.suite.name(),
+        rootfs.kernels.join(" and ")
+    );
+    let unfinished = path.with_extension("new.tar");
+    run::quietly(command(rootfs).arg(rootfs.suite.name()).arg(&unfinished))
+        .with_context(|| format!("installing {} into a folder", rootfs.suite.name()))?;
+    fs::rename(&unfinished, &path).with_context(|| format!("renaming {}", unfinished.display()))?;
+    Ok(path)
+}
+
+/// `mmdebstrap` with all but suite and target.
+fn command(rootfs: &Rootfs) -> Command {
+    let mut command = Command::new("mmdebstrap");
+    command.args(["--quiet", "--variant=minbase", "--components=main"]);
+    // The files that prepare the initramfs are there before the packages that own them.
+    command.args(["--dpkgopt=force-confold", "--dpkgopt=force-unsafe-io"]);
+    for folder in [
+        "/usr/share/doc/*",
+        "/usr/share/man/*",
+        "/usr/share/locale/*",
+        "/usr/share/i18n/*",
+    ] {
+        command.arg(format!("--dpkgopt=path-exclude={folder}"));
+    }
+    for top in ["/lib", "/usr/lib"] {
+        command.arg(format!("--dpkgopt=path-exclude={top}/modules/*/kernel/sound/*"));
+        for folder in NO_DRIVERS {
+            command.arg(format!(
+                "--dpkgopt=path-exclude={top}/modules/*/kernel/drivers/{folder}/*"
+            ));
+        }
+    }
+    let mut packages: Vec<_> = BASE.to_vec();
+    packages.extend(rootfs.kernels.iter().chain(&rootfs.packages).map(String::as_str));
+    packages.push(if rootfs.initramfs == Initramfs::Dracut {
+        "dracut"
+    } else {
+        "initramfs-tools"
+    });
+    command.arg(format!("--include={}", packages.join(",")));
+    for (path, text) in initramfs_settings(&rootfs.initramfs) {
+        command.arg(format!(
+            "--essential-hook=mkdir -p \"$(dirname \"$1{path}\")\"; printf '{text}' > \"$1{path}\""
+        ));
+    }
+    command.arg(format!(
+        "--customize-hook=echo root:{PASSWORD} | chroot \"$1\" chpasswd"
+    ));
+    command
+}
+
+/// Path and `printf` format of each file that says what goes into the initramfs.
+fn initramfs_settings(initramfs: &Initramfs) -> Vec<(&'static str, String)> {
+    match initramfs {
+        Initramfs::Most => Vec::new(),
+        Initramfs::List(modules) => vec![
+            ("/etc/initramfs-tools/conf.d/modules", "MODULES=list\\n".to_owned()),
+            ("/etc/initramfs-tools/modules", format!("{}\\n", modules.join("\\n"))),
+        ],
+        Initramfs::Dracut => {
+            vec![(
+                "/etc/dracut.conf.d/10-any-machine.conf",
+                "hostonly=no\\nhostonly_cmdline=no\\n".to_owned(),
+            )]
+        }
+    }
+}
+
+/// Names of the files in `/boot`.
+pub(crate) fn boot_files(tar: &std::path::Path) -> Result<Vec<String>> {
+    let list = run::text(
+        Command::new("tar")
+            .args(["--list", "--wildcards", "--file"])
+            .arg(tar)
+            .arg("./boot/*"),
+    )?;
+    Ok(list
+        .lines()
+        .filter_map(|line| line.strip_prefix("./boot/"))
+        .map(str::to_owned)
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::recipe::tests::sample;
+    use super::*;
+
+    fn arguments(rootfs: &Rootfs) -> Vec<String> {
+        command(rootfs)
+            .get_args()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn packages_and_initramfs() {
+        let mut rootfs = sample().rootfs;
+        rootfs.packages = vec!["ifupdown".to_owned()];
+        let include = "--include=e2fsprogs,kmod,systemd-sysv,udev,linux-image-amd64,ifupdown,initramfs-tools";
+        assert!(
+            arguments(&rootfs).contains(&include.to_owned()),
+            "{:?}",
+            arguments(&rootfs)
+        );
+
+        rootfs.initramfs = Initramfs::List(vec!["xen-blkfront".to_owned(), "ext4".to_owned()]);
+        let hooks = arguments(&rootfs)
+            .into_iter()
+            .filter(|argument| argument.starts_with("--essential-hook"));
+        let expected = "printf 'xen-blkfront\\next4\\n' > \"$1/etc/initramfs-tools/modules\"";
+        assert!(hooks.last().unwrap().ends_with(expected));
+    }
+}
