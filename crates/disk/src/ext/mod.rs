@@ -13,17 +13,21 @@
 
 mod error;
 pub mod journal;
+mod path;
 mod superblock;
+mod sys;
+#[cfg(test)]
+mod testing;
+mod tree;
+mod write;
 
-use std::io::Read;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use error::ExtError;
 pub use superblock::{Features, Kind, Superblock};
 
 use crate::io::WriteAt;
-use crate::tree::{FileTree, Metadata, TreeError};
 
 /// What the file system is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +74,10 @@ pub struct Extent {
 #[derive(Debug)]
 pub struct Ext {
     superblock: Superblock,
+    access: Access,
+    now: i64,
+    io: Arc<dyn WriteAt>,
+    handle: Mutex<sys::Handle>,
 }
 
 impl Ext {
@@ -78,8 +86,17 @@ impl Ext {
     /// # Errors
     /// See [`ExtError`]; in particular `NotExt`, `Features`, `Truncated`, `ExternalJournal`, `Damaged`, and for writing
     /// `NeedsRecovery`.
-    pub fn open(_io: Arc<dyn WriteAt>, _access: Access, _now: i64) -> Result<Ext, ExtError> {
-        Err(not_yet())
+    pub fn open(io: Arc<dyn WriteAt>, access: Access, now: i64) -> Result<Ext, ExtError> {
+        let superblock = Superblock::read(&io)?.ok_or(ExtError::NotExt)?;
+        check(&superblock, io.size(), access)?;
+        let handle = sys::Handle::open(io.clone(), superblock.size, access == Access::Write, now)?;
+        Ok(Ext {
+            superblock,
+            access,
+            now,
+            io,
+            handle: Mutex::new(handle),
+        })
     }
 
     /// What the superblock said when the file system was opened.
@@ -87,33 +104,55 @@ impl Ext {
         &self.superblock
     }
 
-    /// Free blocks, counted from the group descriptors.
+    /// Free blocks, counted from the group descriptors: the superblock's number is stale unless it was unmounted.
     pub fn free_blocks(&self) -> u64 {
-        0
+        self.handle().free_counts().0
     }
 
     /// Free inodes, counted from the group descriptors.
     pub fn free_inodes(&self) -> u64 {
-        0
+        self.handle().free_counts().1
     }
 
-    /// The bytes that are in use, metadata included, ascending, without overlaps.
+    /// The bytes that are in use, metadata and the boot sector included, ascending, without overlaps. Reads all block
+    /// bitmaps.
     ///
     /// # Errors
     /// See [`ExtError`].
     pub fn used_ranges(&self) -> Result<Vec<Range<u64>>, ExtError> {
-        Err(not_yet())
+        let block_size = u64::from(self.superblock.block_size);
+        let mut handle = self.handle();
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        let mut add = |start: u64, end: u64| match ranges.last_mut() {
+            Some(last) if last.end >= start => last.end = end,
+            _ => ranges.push(start..end),
+        };
+        // No bitmap has a bit for what lies before the first data block, nor for the boot sector.
+        add(0, block_size.max(u64::from(self.superblock.first_data_block) * block_size));
+        for group in 0..handle.groups() {
+            for (start, len) in handle.used(group)? {
+                add(start * block_size, (start + len) * block_size);
+            }
+        }
+        Ok(ranges)
     }
 
-    /// Writes what has changed: bitmaps, group descriptors, superblock.
+    /// Writes what has changed: bitmaps, group descriptors, superblock. Nothing is written when nothing has changed.
     ///
     /// # Errors
     /// [`ExtError::Io`].
     pub fn flush(&self) -> Result<(), ExtError> {
-        Err(not_yet())
+        if self.access == Access::Read {
+            return Ok(());
+        }
+        self.handle().flush()?;
+        self.io.flush().map_err(|source| ExtError::Io {
+            what: "flushing the file system's medium".to_owned(),
+            source,
+        })
     }
 
-    /// [`Ext::flush`], and then no more.
+    /// [`Ext::flush`], and then no more. Dropping without it leaves what was not flushed undone.
     ///
     /// # Errors
     /// [`ExtError::Io`].
@@ -121,119 +160,52 @@ impl Ext {
         self.flush()
     }
 
-    /// Replaces a regular file's content; a link at `path` is followed. Owner, mode, all time stamps, extended
-    /// attributes and flags stay, and so does every block that is still needed. `force`: even if it is immutable or
-    /// append-only.
-    ///
-    /// # Errors
-    /// See [`ExtError`].
-    pub fn write_file(&self, _path: &str, _content: &[u8], _force: bool) -> Result<(), ExtError> {
-        Err(not_yet())
-    }
-
-    /// Creates a regular file; its directory must exist.
-    ///
-    /// # Errors
-    /// See [`ExtError`].
-    pub fn create_file(&self, _path: &str, _content: &[u8], _new: &NewFile) -> Result<(), ExtError> {
-        Err(not_yet())
-    }
-
-    /// Creates a directory; its parent must exist.
-    ///
-    /// # Errors
-    /// See [`ExtError`].
-    pub fn create_dir(&self, _path: &str, _new: &NewFile) -> Result<(), ExtError> {
-        Err(not_yet())
-    }
-
-    /// Creates a symbolic link to `target`.
-    ///
-    /// # Errors
-    /// See [`ExtError`].
-    pub fn create_symlink(&self, _path: &str, _target: &str, _new: &NewFile) -> Result<(), ExtError> {
-        Err(not_yet())
-    }
-
-    /// Removes a regular file or a link (which is not followed). `force`: even if it is immutable or append-only.
-    ///
-    /// # Errors
-    /// See [`ExtError`].
-    pub fn remove_file(&self, _path: &str, _force: bool) -> Result<(), ExtError> {
-        Err(not_yet())
-    }
-
-    /// Extended attributes of what `path` leads to, sorted by name.
-    ///
-    /// # Errors
-    /// See [`ExtError`].
-    pub fn xattrs(&self, _path: &str) -> Result<Vec<(String, Vec<u8>)>, ExtError> {
-        Err(not_yet())
-    }
-
-    /// Sets one extended attribute of what `path` leads to.
-    ///
-    /// # Errors
-    /// See [`ExtError`].
-    pub fn set_xattr(&self, _path: &str, _name: &str, _value: &[u8]) -> Result<(), ExtError> {
-        Err(not_yet())
-    }
-
-    /// The inode flags of what `path` leads to (`EXT4_*_FL`: 0x10 immutable, 0x20 append-only, 0x80000 extents).
-    ///
-    /// # Errors
-    /// See [`ExtError`].
-    pub fn flags(&self, _path: &str) -> Result<u32, ExtError> {
-        Err(not_yet())
-    }
-
-    /// Sets or clears the immutable flag.
-    ///
-    /// # Errors
-    /// See [`ExtError`].
-    pub fn set_immutable(&self, _path: &str, _immutable: bool) -> Result<(), ExtError> {
-        Err(not_yet())
-    }
-
-    /// Where a regular file's bytes lie, in ascending order; holes are left out.
-    ///
-    /// # Errors
-    /// See [`ExtError`].
-    pub fn extents(&self, _path: &str) -> Result<Vec<Extent>, ExtError> {
-        Err(not_yet())
+    fn handle(&self) -> MutexGuard<'_, sys::Handle> {
+        self.handle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn not_yet() -> ExtError {
-    ExtError::ReadOnly
-}
-
-fn tree_not_yet(path: &str) -> TreeError {
-    TreeError::NotFound { path: path.to_owned() }
-}
-
-impl FileTree for Ext {
-    fn metadata(&self, path: &str) -> Result<Metadata, TreeError> {
-        Err(tree_not_yet(path))
+/// Whether libext2fs should be let near it at all.
+fn check(superblock: &Superblock, medium: u64, access: Access) -> Result<(), ExtError> {
+    let features = superblock.features;
+    if features.incompat & superblock::INCOMPAT_JOURNAL_DEV != 0 {
+        return Err(ExtError::JournalDevice);
     }
-
-    fn symlink_metadata(&self, path: &str) -> Result<Metadata, TreeError> {
-        Err(tree_not_yet(path))
+    let (incompat, ro_compat) = sys::supported_features();
+    let unknown = |verb, ro_compat| {
+        let unknown = Features {
+            compat: 0,
+            incompat: features.incompat & !incompat,
+            ro_compat,
+        };
+        match unknown.names() {
+            names if names.is_empty() => Ok(()),
+            features => Err(ExtError::Features { verb, features }),
+        }
+    };
+    unknown("read", 0)?;
+    if access == Access::Write {
+        unknown("write", features.ro_compat & !ro_compat)?;
     }
-
-    fn read_link(&self, path: &str) -> Result<String, TreeError> {
-        Err(tree_not_yet(path))
+    if superblock.size > medium {
+        return Err(ExtError::Truncated {
+            expected: superblock.size,
+            actual: medium,
+        });
     }
-
-    fn canonical(&self, path: &str) -> Result<String, TreeError> {
-        Err(tree_not_yet(path))
+    superblock.check_geometry().map_err(|reason| ExtError::Damaged {
+        what: "superblock".to_owned(),
+        reason,
+    })?;
+    if access == Access::Write || superblock.needs_recovery {
+        if superblock.has_external_journal() {
+            return Err(ExtError::ExternalJournal {
+                uuid: superblock.journal_uuid,
+            });
+        }
+        if access == Access::Write && superblock.needs_recovery {
+            return Err(ExtError::NeedsRecovery);
+        }
     }
-
-    fn read_dir(&self, path: &str) -> Result<Vec<String>, TreeError> {
-        Err(tree_not_yet(path))
-    }
-
-    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, TreeError> {
-        Err(tree_not_yet(path))
-    }
+    Ok(())
 }
