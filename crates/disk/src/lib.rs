@@ -12,6 +12,7 @@
 pub mod boot;
 pub mod ext;
 pub mod folder;
+pub mod image;
 pub mod io;
 pub mod patch;
 pub mod probe;
