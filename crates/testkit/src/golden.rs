@@ -13,7 +13,9 @@ use crate::initramfs::{Generator, Initramfs};
 use crate::kernel::{Arch, Format, Kernel};
 
 /// Directories that every guest has and git cannot keep.
-const EMPTY_DIRECTORIES: [&str; 10] = ["dev", "etc", "home", "mnt", "proc", "root", "sys", "tmp", "usr/sbin", "var/log"];
+const EMPTY_DIRECTORIES: [&str; 10] = [
+    "dev", "etc", "home", "mnt", "proc", "root", "sys", "tmp", "usr/sbin", "var/log",
+];
 
 /// A golden folder: what `guest.toml` says, and where the files are.
 #[derive(Debug, Clone)]
@@ -77,6 +79,7 @@ pub enum Layout {
     /// One partition at 1 MiB.
     Mbr,
     /// One partition at sector 63, as partitioning programs did until about 2010.
+    #[serde(rename = "mbr-63")]
     Mbr63,
     /// A partition for `/boot` at 1 MiB, then one for the rest.
     SeparateBoot,
@@ -270,7 +273,7 @@ pub struct Expect {
 pub struct Expectation {
     /// The verdict.
     pub verdict: Verdict,
-    /// Ids of the findings that decide it when it is not `boots`.
+    /// Ids of findings that must be among those that block, when it is not `boots`.
     #[serde(default)]
     pub findings: Vec<String>,
     /// Why, for people.
@@ -292,7 +295,10 @@ pub fn load(folder: &Path) -> Result<GoldenGuest, Error> {
     for kernel in &description.kernels {
         kernel.protocol_number().map_err(describe)?;
     }
-    for (moment, expected) in [("before", &description.expect.before), ("after", &description.expect.after)] {
+    for (moment, expected) in [
+        ("before", &description.expect.before),
+        ("after", &description.expect.after),
+    ] {
         for platform in Platform::ALL {
             let Some(expectation) = expected.get(&platform) else {
                 return Err(describe(format!("expect.{moment} lacks {}", platform.name())));

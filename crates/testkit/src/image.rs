@@ -115,7 +115,10 @@ fn copy_without_boot(from: &Path, to: &Path, top: bool) -> Result<(), Error> {
 
 fn make_file_system(image: &Path, source: &Path, part: &Part, disk: &Disk) -> Result<(), Error> {
     let (kind, features) = match disk.fs {
-        FileSystem::Ext2 => ("ext2", "none,ext_attr,resize_inode,dir_index,filetype,sparse_super,large_file"),
+        FileSystem::Ext2 => (
+            "ext2",
+            "none,ext_attr,resize_inode,dir_index,filetype,sparse_super,large_file",
+        ),
         FileSystem::Ext3 => (
             "ext3",
             "none,has_journal,ext_attr,resize_inode,dir_index,filetype,sparse_super,large_file",
@@ -140,7 +143,9 @@ fn make_file_system(image: &Path, source: &Path, part: &Part, disk: &Disk) -> Re
         "mke2fs",
         Command::new("mke2fs")
             .env("E2FSPROGS_FAKE_TIME", FAKE_TIME)
-            .args(["-q", "-F", "-t", kind, "-b", "4096", "-m", "1", "-N", "4096", "-O", features])
+            .args([
+                "-q", "-F", "-t", kind, "-b", "4096", "-m", "1", "-N", "4096", "-O", features,
+            ])
             .args(["-I", &disk.inode_size.to_string(), "-L", label, "-U", uuid])
             .arg("-E")
             .arg(format!("offset={},hash_seed={uuid},root_owner=0:0", part.offset))
@@ -160,7 +165,10 @@ fn set_attributes(image: &Path, source: &Path, part: &Part, files: &[FileEntry],
     for path in &paths {
         let entry = files.iter().find(|entry| entry.path.strip_prefix(prefix) == Some(path));
         let (uid, gid) = entry.map_or((0, 0), |entry| (entry.uid, entry.gid));
-        let _ = writeln!(commands, "set_inode_field {path} uid {uid}\nset_inode_field {path} gid {gid}");
+        let _ = writeln!(
+            commands,
+            "set_inode_field {path} uid {uid}\nset_inode_field {path} gid {gid}"
+        );
         if let Some(context) = entry.and_then(|entry| entry.selinux.as_ref()) {
             // The kernel stores the context with the zero byte that ends it.
             let value = scratch.join(format!("selinux-{}", commands.len()));

@@ -34,7 +34,10 @@ impl Generator {
                 ("conf/modules", ""),
                 ("init", "#!/bin/sh\n\necho \"Loading, please wait...\"\n"),
                 ("scripts/functions", ""),
-                ("scripts/local", "# Local filesystem mounting\t\t\t-*- shell-script -*-\n"),
+                (
+                    "scripts/local",
+                    "# Local filesystem mounting\t\t\t-*- shell-script -*-\n",
+                ),
             ],
             Generator::Dracut => &[
                 ("dracut-004-356.el6", ""),
@@ -46,7 +49,10 @@ impl Generator {
             Generator::Mkinitrd => &[
                 ("bin/insmod", ""),
                 ("bin/nash", ""),
-                ("init", "#!/bin/nash\n\nmount -t proc /proc /proc\nsetquiet\necho Mounting proc filesystem\n"),
+                (
+                    "init",
+                    "#!/bin/nash\n\nmount -t proc /proc /proc\nsetquiet\necho Mounting proc filesystem\n",
+                ),
             ],
             Generator::MkinitrdSuse => &[
                 ("boot/11-block.sh", "#!/bin/bash\n"),
@@ -198,7 +204,10 @@ mod tests {
         .unwrap();
         let early = list(&bytes);
         assert_eq!(early.last().unwrap().0, "kernel/x86/microcode/GenuineIntel.bin");
-        let gzip = bytes.chunks(512).find(|block| block.starts_with(&[0x1f, 0x8b])).unwrap();
+        let gzip = bytes
+            .chunks(512)
+            .find(|block| block.starts_with(&[0x1f, 0x8b]))
+            .unwrap();
         assert_eq!(gzip[2], 8);
     }
 }

@@ -93,7 +93,11 @@ impl Kernel<'_> {
         put(0x211, &[0x01]);
         put(0x214, &0x10_0000_u32.to_le_bytes());
         if self.protocol >= 0x0203 {
-            let initrd_addr_max = if self.protocol >= 0x0208 { 0x7fff_ffff } else { 0x37ff_ffff_u32 };
+            let initrd_addr_max = if self.protocol >= 0x0208 {
+                0x7fff_ffff
+            } else {
+                0x37ff_ffff_u32
+            };
             put(0x22c, &initrd_addr_max.to_le_bytes());
         }
         if self.protocol >= 0x0205 {
@@ -148,7 +152,10 @@ impl Kernel<'_> {
         let physical = 0x0100_0000_u64;
         let virtual_base = self.virtual_base();
 
-        let mut elf = Writer { bytes: Vec::new(), wide };
+        let mut elf = Writer {
+            bytes: Vec::new(),
+            wide,
+        };
         elf.raw(&[0x7f, b'E', b'L', b'F', if wide { 2 } else { 1 }, 1, 1, 0]);
         elf.raw(&[0; 8]);
         elf.half(2);
@@ -168,7 +175,12 @@ impl Kernel<'_> {
         elf.program_header(1, 5, load, 4096);
         if !notes.is_empty() {
             let offset = notes_at - text_at;
-            let note = (notes_at, virtual_base + physical + offset, physical + offset, notes.len() as u64);
+            let note = (
+                notes_at,
+                virtual_base + physical + offset,
+                physical + offset,
+                notes.len() as u64,
+            );
             elf.program_header(4, 4, note, 4);
         }
         elf.raw(&text);
@@ -298,7 +310,10 @@ mod tests {
         assert_eq!(header[0], 4);
         let notes = u64::from_le_bytes(header[8..16].try_into().unwrap()) as usize;
         assert_eq!(&elf[notes + 12..notes + 22], b"Xen\0linux\0");
-        assert_eq!(notes as u64 + u64::from_le_bytes(header[32..40].try_into().unwrap()), elf.len() as u64);
+        assert_eq!(
+            notes as u64 + u64::from_le_bytes(header[32..40].try_into().unwrap()),
+            elf.len() as u64
+        );
     }
 
     #[test]
