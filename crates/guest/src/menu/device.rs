@@ -1,5 +1,7 @@
 //! Devices and paths as GRUB writes them: `(hd0,0)/boot/vmlinuz`.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::text::Spanned;
@@ -37,6 +39,16 @@ impl Device {
             }),
         });
         known.unwrap_or_else(|| Device::Other(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Device::Disk(disk) => write!(f, "(hd{disk})"),
+            Device::Partition { disk, partition } => write!(f, "(hd{disk},{partition})"),
+            Device::Other(text) => write!(f, "({text})"),
+        }
     }
 }
 
