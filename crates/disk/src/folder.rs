@@ -105,7 +105,9 @@ fn components(path: &str) -> impl DoubleEndedIterator<Item = String> + '_ {
 
 fn error_for(path: &str, error: &std::io::Error) -> TreeError {
     match error.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => TreeError::NotFound { path: path.to_owned() },
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+            TreeError::NotFound { path: path.to_owned() }
+        }
         _ => TreeError::Unreadable {
             path: path.to_owned(),
             reason: error.to_string(),
@@ -241,7 +243,13 @@ mod tests {
     #[test]
     fn nothing_outside_is_reached() {
         let (_dir, tree) = guest();
-        for path in ["/etc/escape", "/etc/host", "/../outside", "/etc/dangling", "/boot/grub/grub.conf/x"] {
+        for path in [
+            "/etc/escape",
+            "/etc/host",
+            "/../outside",
+            "/etc/dangling",
+            "/boot/grub/grub.conf/x",
+        ] {
             assert!(tree.metadata(path).unwrap_err().is_not_found(), "{path}");
             assert!(tree.open(path).is_err(), "{path}");
         }
@@ -252,8 +260,14 @@ mod tests {
         let (_dir, tree) = guest();
         assert!(matches!(tree.metadata("/etc/one"), Err(TreeError::TooManyLinks { .. })));
         assert!(matches!(tree.read("/etc", 100_000), Err(TreeError::WrongKind { .. })));
-        assert!(matches!(tree.read_dir("/etc/grub.conf"), Err(TreeError::WrongKind { .. })));
+        assert!(matches!(
+            tree.read_dir("/etc/grub.conf"),
+            Err(TreeError::WrongKind { .. })
+        ));
         assert!(matches!(tree.read_link("/etc"), Err(TreeError::WrongKind { .. })));
-        assert!(matches!(tree.read("/etc/grub.conf", 3), Err(TreeError::TooLarge { size: 10, limit: 3, .. })));
+        assert!(matches!(
+            tree.read("/etc/grub.conf", 3),
+            Err(TreeError::TooLarge { size: 10, limit: 3, .. })
+        ));
     }
 }

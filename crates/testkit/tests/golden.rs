@@ -1,5 +1,8 @@
 //! Every golden guest loads, can be made, and is consistent in itself.
 
+// Clippy allows unwrap in functions marked as tests, and not in those that they share.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
