@@ -52,6 +52,32 @@ pub(crate) fn workspace() -> PathBuf {
     package.parent().map_or_else(|| package.clone(), Path::to_path_buf)
 }
 
+/// What the cache has under `path`. If it has nothing, `build` makes it in a folder beside it, which is then removed, and
+/// says what of it to keep. Two who want the same thing build it once, and nobody ever sees half of it.
+pub(crate) fn ready(path: PathBuf, build: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<PathBuf> {
+    if path.exists() {
+        return Ok(path);
+    }
+    let _lock = lock(&path)?;
+    if path.exists() {
+        return Ok(path);
+    }
+    let folder = path.with_added_extension("building");
+    if folder.exists() {
+        // What a build that was killed has left.
+        remove(&folder)?;
+    }
+    fs::create_dir(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let built = build(&folder)
+        .and_then(|made| fs::rename(&made, &path).with_context(|| format!("renaming {}", made.display())));
+    remove(&folder)?;
+    built.map(|()| path)
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))
+}
+
 /// Holds everybody else off the thing that `path` names until the returned file is dropped. Says so if it has to wait.
 pub(crate) fn lock(path: &Path) -> Result<File> {
     let path = path.with_added_extension("lock");
@@ -98,6 +124,27 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(sha256_of_file(&path).unwrap(), sha256(b"abc"));
+    }
+
+    #[test]
+    fn building_leaves_the_thing_or_nothing() {
+        let cache = tempfile::tempdir().unwrap();
+        let path = cache.path().join("thing");
+        let write = |folder: &Path, text: &str| -> Result<PathBuf> {
+            fs::write(folder.join("made"), text)?;
+            fs::write(folder.join("scrap"), text)?;
+            Ok(folder.join("made"))
+        };
+        ready(path.clone(), |folder| {
+            write(folder, "never").and_then(|_| anyhow::bail!("no"))
+        })
+        .unwrap_err();
+        assert!(!path.exists());
+        fs::create_dir(cache.path().join("thing.building")).unwrap();
+        ready(path.clone(), |folder| write(folder, "once")).unwrap();
+        ready(path.clone(), |folder| write(folder, "twice")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "once");
+        assert!(!cache.path().join("thing.building").exists());
     }
 
     #[test]

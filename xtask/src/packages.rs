@@ -51,7 +51,9 @@ impl Group {
                     "checks the signatures of what goes into test guests",
                 ),
                 ("e2fsprogs", "mke2fs makes their file systems, e2fsck checks them"),
+                ("fakeroot", "remembers whom files belong to when not root"),
                 ("mmdebstrap", "installs Debian into a folder, the inside of test guests"),
+                ("uidmap", "lets mmdebstrap work without root"),
             ],
         }
     }

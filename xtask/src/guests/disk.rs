@@ -4,19 +4,18 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use tempfile::TempDir;
 
 use super::files::{self, Content};
 use super::menu;
-use super::recipe::{FileSystem, Recipe};
+use super::recipe::Recipe;
 use super::rootfs;
-use crate::{cache, packages, run};
+use crate::image::{FileSystem, Owner};
+use crate::{cache, run};
 
 /// Counts up when this folder changes what it makes of a recipe.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const SECTOR: u64 = 512;
 const MIB: u64 = 1 << 20;
@@ -31,127 +30,70 @@ pub(crate) fn path(recipe: &Recipe) -> Result<PathBuf> {
 
 /// The guest's image, built if the cache does not have it. Whoever boots it does so on a copy.
 pub(crate) fn ready(recipe: &Recipe) -> Result<PathBuf> {
-    let path = path(recipe)?;
-    if path.is_file() {
-        return Ok(path);
-    }
-    let _lock = cache::lock(&path)?;
-    if path.is_file() {
-        return Ok(path);
-    }
-    let tar = rootfs::ready(&recipe.rootfs)?;
-    println!("{}: making the disk", recipe.name);
-    let kernels = menu::kernels(&rootfs::boot_files(&tar)?);
-    ensure!(
-        kernels.len() == recipe.rootfs.kernels.len(),
-        "{}: has these kernels: {kernels:?}",
-        recipe.name
-    );
-    build(recipe, &tar, &files::all(recipe, &kernels), &path)?;
-    Ok(path)
+    cache::ready(path(recipe)?, |folder| {
+        let tar = rootfs::ready(&recipe.rootfs)?;
+        println!("{}: making the disk", recipe.name);
+        let kernels = menu::kernels(&rootfs::boot_files(&tar)?);
+        ensure!(
+            kernels.len() == recipe.rootfs.kernels.len(),
+            "{}: has these kernels: {kernels:?}",
+            recipe.name
+        );
+        build(recipe, &tar, &files::all(recipe, &kernels), folder)
+    })
 }
 
-/// Runs commands so that files can belong to whom they should: as root, or with fakeroot remembering it.
-#[derive(Debug)]
-struct Owner {
-    state: Option<PathBuf>,
-}
-
-impl Owner {
-    fn new(folder: &Path) -> Result<Self> {
-        let state = (!packages::is_root()?).then(|| folder.join("owners"));
-        if let Some(state) = &state {
-            File::create(state).with_context(|| format!("creating {}", state.display()))?;
-        }
-        Ok(Self { state })
-    }
-
-    fn command(&self, program: &str) -> Command {
-        match &self.state {
-            None => Command::new(program),
-            Some(state) => {
-                let mut command = Command::new("fakeroot");
-                command.arg("-i").arg(state).arg("-s").arg(state).arg("--").arg(program);
-                command
-            }
-        }
-    }
-}
-
-fn build(recipe: &Recipe, tar: &Path, files: &[(String, Content)], path: &Path) -> Result<()> {
-    let parent = path.parent().context("a path in the cache without a folder")?;
-    let temporary = TempDir::with_prefix_in("building-", parent).context("creating a temporary folder")?;
-    let at = |name: &str| temporary.path().join(name);
+fn build(recipe: &Recipe, tar: &Path, files: &[(String, Content)], folder: &Path) -> Result<PathBuf> {
+    let at = |name: &str| folder.join(name);
     let (root, overlay, boot, image) = (at("root"), at("overlay"), at("boot"), at("image"));
-    let owner = Owner::new(temporary.path())?;
-
     for folder in [&root, &overlay, &boot] {
         fs::create_dir(folder).with_context(|| format!("creating {}", folder.display()))?;
     }
-    run::quietly(
-        owner
-            .command("tar")
-            .args(["--extract", "--preserve-permissions", "--numeric-owner", "--file"])
-            .arg(tar)
-            .arg("--directory")
-            .arg(&root),
-    )?;
+    let owner = Owner::new(folder)?;
+    owner.extract(tar, &root)?;
     files::write(files, &overlay)?;
-    run::quietly(
-        owner
-            .command("cp")
-            .args([
-                "--recursive",
-                "--no-dereference",
-                "--remove-destination",
-                "--no-target-directory",
-            ])
-            .arg(&overlay)
-            .arg(&root),
-    )?;
+    owner.lay_over(&overlay, &root)?;
 
     let disk = File::create_new(&image).with_context(|| format!("creating {}", image.display()))?;
     let size = recipe.disk.gib << 30;
     disk.set_len(size)
         .with_context(|| format!("sizing {}", image.display()))?;
-    let (boot_space, root_space) = spaces(recipe, size);
-    if let Some(space) = boot_space {
-        // `mv` as one command keeps owners, and leaves /boot itself as the mount point.
+    let mke2fs = recipe.disk.file_system.mke2fs();
+    let (boot_space, Space { start, length }) = spaces(recipe, size);
+    if let Some(Space { start, length }) = boot_space {
+        // /boot itself stays behind as the mount point.
         run::quietly(
             owner
                 .command("sh")
-                .args(["-c", "mv \"$1\"/boot/* \"$2\"", "sh"])
-                .arg(&root)
+                .args(["-c", "mv \"$1\"/* \"$2\"", "sh"])
+                .arg(root.join("boot"))
                 .arg(&boot),
         )?;
-        make_fs(
-            &owner,
-            &image,
-            recipe.disk.file_system,
-            space,
-            &boot,
-            &recipe.boot_uuid(),
-            None,
-        )?;
+        let wanted = FileSystem {
+            start,
+            length,
+            mke2fs,
+            uuid: &recipe.boot_uuid(),
+            label: None,
+        };
+        owner.mke2fs(&image, &wanted, &boot)?;
     }
-    make_fs(
-        &owner,
-        &image,
-        recipe.disk.file_system,
-        root_space,
-        &root,
-        &recipe.uuid(),
-        recipe.disk.label.as_deref(),
-    )?;
+    let wanted = FileSystem {
+        start,
+        length,
+        mke2fs,
+        uuid: &recipe.uuid(),
+        label: recipe.disk.label.as_deref(),
+    };
+    owner.mke2fs(&image, &wanted, &root)?;
     if recipe.disk.layout.first_sector().is_some() {
-        let spaces: Vec<_> = boot_space.into_iter().chain([root_space]).collect();
+        let spaces: Vec<_> = boot_space.into_iter().chain([Space { start, length }]).collect();
         disk.write_all_at(&mbr(&spaces)?, 0)
             .with_context(|| format!("writing the MBR of {}", image.display()))?;
     }
     disk.sync_all()
         .with_context(|| format!("syncing {}", image.display()))?;
-    fs::rename(&image, path).with_context(|| format!("renaming {}", image.display()))?;
-    Ok(())
+    Ok(image)
 }
 
 /// A range of the disk, in bytes.
@@ -182,37 +124,6 @@ fn spaces(recipe: &Recipe, size: u64) -> (Option<Space>, Space) {
             },
         )
     }
-}
-
-#[expect(clippy::too_many_arguments, reason = "they are mke2fs's own")]
-fn make_fs(
-    owner: &Owner,
-    image: &Path,
-    kind: FileSystem,
-    space: Space,
-    from: &Path,
-    uuid: &str,
-    label: Option<&str>,
-) -> Result<()> {
-    let mut command = owner.command("mke2fs");
-    command
-        .arg("-F")
-        .arg("-q")
-        .args(kind.mke2fs())
-        .args(["-b", "4096", "-U", uuid]);
-    command.arg("-E").arg(format!(
-        "offset={},hash_seed={uuid},lazy_itable_init=1,root_owner=0:0",
-        space.start
-    ));
-    if let Some(label) = label {
-        command.args(["-L", label]);
-    }
-    command
-        .arg("-d")
-        .arg(from)
-        .arg(image)
-        .arg(format!("{}k", space.length / 4096 * 4));
-    run::quietly(&mut command).with_context(|| format!("making the file system of {}", from.display()))
 }
 
 /// A master boot record without boot code: a Linux partition for each space, the first one active.

@@ -5,10 +5,10 @@
 //! under a name that changes with what they are made from. An image in the cache is never written to.
 
 mod disk;
-mod files;
+pub(crate) mod files;
 mod menu;
-mod recipe;
-mod rootfs;
+pub(crate) mod recipe;
+pub(crate) mod rootfs;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};

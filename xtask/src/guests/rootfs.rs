@@ -1,7 +1,6 @@
 //! The inside of a guest as a tar file, made by `mmdebstrap` and shared by all recipes that agree on it.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -10,46 +9,20 @@ use super::recipe::{Initramfs, Rootfs};
 use crate::{cache, run};
 
 /// Counts up when this file changes what it makes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What every guest has. Nothing that a boot does not need, so that it is quick under emulation.
 const BASE: &[&str] = &["e2fsprogs", "kmod", "systemd-sysv", "udev"];
 
-/// Where drivers lie that no EC2 instance has a use for: two thirds of a kernel package.
+/// Drivers that no EC2 instance has a use for: two thirds of a kernel package, and a good part of what udev loads at boot.
 const NO_DRIVERS: &[&str] = &[
-    "bluetooth",
-    "comedi",
-    "gpu",
-    "hid",
-    "iio",
-    "infiniband",
-    "input",
-    "isdn",
-    "leds",
-    "media",
-    "mfd",
-    "mtd",
-    "staging",
-    "thunderbolt",
-    "usb",
-    "video",
-    "net/can",
-    "net/dsa",
-    "net/ethernet/mellanox",
-    "net/ethernet/chelsio",
-    "net/ethernet/qlogic",
-    "net/ethernet/broadcom",
-    "net/ethernet/netronome",
-    "net/ethernet/sfc",
-    "net/usb",
-    "net/wireless",
-    "net/wwan",
-    "scsi/lpfc",
-    "scsi/qla2xxx",
-    "scsi/mpt3sas",
-    "scsi/megaraid",
-    "scsi/be2iscsi",
-    "scsi/bfa",
+    "arch/x86/kvm",
+    "sound",
+    "drivers/{block/floppy,bluetooth,char/ppdev,comedi,crypto,edac,firewire,gpu,hid,hwmon,i2c,iio,infiniband,input}",
+    "drivers/{isdn,leds,media,mfd,mtd,parport,platform,pps,staging,thunderbolt,usb,video}",
+    "drivers/net/{can,dsa,usb,wireless,wwan}",
+    "drivers/net/ethernet/{broadcom,chelsio,mellanox,netronome,qlogic,sfc}",
+    "drivers/scsi/{be2iscsi,bfa,lpfc,megaraid,mpt3sas,qla2xxx}",
 ];
 
 /// Password of root, for the probe that logs in on the serial console.
@@ -59,23 +32,17 @@ pub(crate) const PASSWORD: &str = "comeback";
 pub(crate) fn ready(rootfs: &Rootfs) -> Result<PathBuf> {
     let key = cache::sha256(format!("{VERSION} {}", serde_json::to_string(rootfs)?).as_bytes());
     let path = cache::folder("rootfs")?.join(format!("{}-{}.tar", rootfs.suite.name(), &key[..12]));
-    if path.is_file() {
-        return Ok(path);
-    }
-    let _lock = cache::lock(&path)?;
-    if path.is_file() {
-        return Ok(path);
-    }
-    println!(
-        "{}: installing Debian with {}",
-        rootfs.suite.name(),
-        rootfs.kernels.join(" and ")
-    );
-    let unfinished = path.with_extension("new.tar");
-    run::quietly(command(rootfs).arg(rootfs.suite.name()).arg(&unfinished))
-        .with_context(|| format!("installing {} into a folder", rootfs.suite.name()))?;
-    fs::rename(&unfinished, &path).with_context(|| format!("renaming {}", unfinished.display()))?;
-    Ok(path)
+    cache::ready(path, |folder| {
+        println!(
+            "{}: installing Debian with {}",
+            rootfs.suite.name(),
+            rootfs.kernels.join(" and ")
+        );
+        let tar = folder.join("rootfs.tar");
+        run::quietly(command(rootfs).arg(rootfs.suite.name()).arg(&tar))
+            .with_context(|| format!("installing {} into a folder", rootfs.suite.name()))?;
+        Ok(tar)
+    })
 }
 
 /// `mmdebstrap` with all but suite and target.
@@ -92,12 +59,10 @@ fn command(rootfs: &Rootfs) -> Command {
     ] {
         command.arg(format!("--dpkgopt=path-exclude={folder}"));
     }
-    for top in ["/lib", "/usr/lib"] {
-        command.arg(format!("--dpkgopt=path-exclude={top}/modules/*/kernel/sound/*"));
-        for folder in NO_DRIVERS {
-            command.arg(format!(
-                "--dpkgopt=path-exclude={top}/modules/*/kernel/drivers/{folder}/*"
-            ));
+    for path in NO_DRIVERS.iter().flat_map(|pattern| alternatives(pattern)) {
+        // Before Debian 13, packages have it in /lib.
+        for top in ["/lib", "/usr/lib"] {
+            command.arg(format!("--dpkgopt=path-exclude={top}/modules/*/kernel/{path}*"));
         }
     }
     let mut packages: Vec<_> = BASE.to_vec();
@@ -119,6 +84,14 @@ fn command(rootfs: &Rootfs) -> Command {
     command
 }
 
+/// `a/{b,c}` as `a/b` and `a/c`.
+fn alternatives(pattern: &str) -> Vec<String> {
+    match pattern.strip_suffix('}').and_then(|pattern| pattern.split_once('{')) {
+        Some((before, names)) => names.split(',').map(|name| format!("{before}{name}")).collect(),
+        None => vec![pattern.to_owned()],
+    }
+}
+
 /// Path and `printf` format of each file that says what goes into the initramfs.
 fn initramfs_settings(initramfs: &Initramfs) -> Vec<(&'static str, String)> {
     match initramfs {
@@ -137,7 +110,7 @@ fn initramfs_settings(initramfs: &Initramfs) -> Vec<(&'static str, String)> {
 }
 
 /// Names of the files in `/boot`.
-pub(crate) fn boot_files(tar: &std::path::Path) -> Result<Vec<String>> {
+pub(crate) fn boot_files(tar: &Path) -> Result<Vec<String>> {
     let list = run::text(
         Command::new("tar")
             .args(["--list", "--wildcards", "--file"])
@@ -161,6 +134,15 @@ mod tests {
             .get_args()
             .map(|argument| argument.to_string_lossy().into_owned())
             .collect()
+    }
+
+    #[test]
+    fn alternatives_are_spelled_out() {
+        assert_eq!(alternatives("sound"), ["sound"]);
+        assert_eq!(
+            alternatives("drivers/net/{can,usb}"),
+            ["drivers/net/can", "drivers/net/usb"]
+        );
     }
 
     #[test]

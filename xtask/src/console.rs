@@ -1,0 +1,204 @@
+//! Watches what a virtual machine says on its console until it says what one waits for.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+/// How much of a console is kept: more than any boot prints, and an end to one that prints for ever.
+const KEPT: usize = 8 << 20;
+
+/// What one waits for.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    pub(crate) timeout: Duration,
+    /// Texts that come one after the other, with what to print when one does.
+    pub(crate) milestones: &'a [(&'a str, &'a str)],
+    /// Success and failures count only after this text.
+    pub(crate) after: &'a str,
+    pub(crate) success: &'a str,
+    pub(crate) failures: &'a [&'a str],
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) success: bool,
+    pub(crate) text: String,
+    pub(crate) took: Duration,
+}
+
+/// The machine, which ends with its watcher.
+#[derive(Debug)]
+struct Machine(Child);
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // It fails only if the machine has ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts a machine whose console is standard output, and ends it when success, a failure or the timeout has come.
+pub(crate) fn watch(command: &mut Command, watch: &Watch) -> Result<Seen> {
+    let start = Instant::now();
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut machine = Machine(
+        command
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {program}"))?,
+    );
+    let mut output = machine.0.stdout.take().context("a child without standard output")?;
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(length @ 1..) = output.read(&mut buffer) {
+            if sender.send(buffer[..length].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+
+    let mut progress = Progress::new(watch);
+    let mut bytes = Vec::new();
+    let success = loop {
+        let left = watch.timeout.saturating_sub(start.elapsed());
+        match receiver.recv_timeout(left) {
+            Ok(more) => bytes.extend(more),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break false,
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        for name in progress.reached(&text) {
+            println!("  {:>4} s  {name}", start.elapsed().as_secs());
+        }
+        if let Some(success) = judge(watch, &text) {
+            if !success {
+                // What it prints next says why.
+                let end = Instant::now() + Duration::from_secs(5);
+                while let Ok(more) = receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                    bytes.extend(more);
+                }
+            }
+            break success;
+        }
+        if bytes.len() > KEPT {
+            break false;
+        }
+    };
+    Ok(Seen {
+        success,
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+        took: start.elapsed(),
+    })
+}
+
+/// Success, failure, or not yet.
+fn judge(watch: &Watch, text: &str) -> Option<bool> {
+    let (_, text) = text.split_once(watch.after)?;
+    if text.contains(watch.success) {
+        return Some(true);
+    }
+    watch
+        .failures
+        .iter()
+        .any(|failure| text.contains(failure))
+        .then_some(false)
+}
+
+/// Which milestones have gone by.
+#[derive(Debug)]
+struct Progress<'a> {
+    milestones: &'a [(&'a str, &'a str)],
+    /// Bytes of the text that end with the last milestone.
+    read: usize,
+}
+
+impl<'a> Progress<'a> {
+    const fn new(watch: &Watch<'a>) -> Self {
+        Self {
+            milestones: watch.milestones,
+            read: 0,
+        }
+    }
+
+    /// The milestones that have come since the last time.
+    fn reached(&mut self, text: &str) -> Vec<&'a str> {
+        let mut reached = Vec::new();
+        while let Some(((pattern, name), later)) = self.milestones.split_first() {
+            let Some(found) = text.get(self.read..).and_then(|text| text.find(pattern)) else {
+                break;
+            };
+            reached.push(*name);
+            self.milestones = later;
+            self.read += found + pattern.len();
+        }
+        reached
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WATCH: Watch = Watch {
+        timeout: Duration::from_secs(20),
+        milestones: &[
+            ("Linux version", "host"),
+            ("starts", "start"),
+            ("Linux version", "guest"),
+        ],
+        after: "starts",
+        success: "login:",
+        failures: &["panic"],
+    };
+
+    #[test]
+    fn only_what_comes_after_counts() {
+        assert_eq!(judge(&WATCH, "dom0 login: "), None);
+        assert_eq!(judge(&WATCH, "dom0 login: starts guest login: "), Some(true));
+        assert_eq!(judge(&WATCH, "starts Kernel panic"), Some(false));
+    }
+
+    #[test]
+    fn milestones_come_in_order() {
+        let mut progress = Progress::new(&WATCH);
+        assert_eq!(progress.reached("Linux ver"), Vec::<&str>::new());
+        assert_eq!(progress.reached("Linux version 6 starts"), ["host", "start"]);
+        assert_eq!(progress.reached("Linux version 6 starts Linux version 5"), ["guest"]);
+        assert_eq!(
+            progress.reached("Linux version 6 starts Linux version 5 starts"),
+            Vec::<&str>::new()
+        );
+    }
+
+    fn shell(script: &str, timeout: u64) -> Seen {
+        let mut command = Command::new("sh");
+        watch(
+            command.args(["-c", script]),
+            &Watch {
+                timeout: Duration::from_secs(timeout),
+                ..WATCH
+            },
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn machine_ends_with_success() {
+        let seen = shell("echo starts; echo login:; exec sleep 60", 20);
+        assert!(seen.success && seen.took < Duration::from_secs(20));
+        assert_eq!(seen.text, "starts\nlogin:\n");
+    }
+
+    #[test]
+    fn silence_runs_into_the_timeout_and_an_end_does_not() {
+        assert!(!shell("echo starts; exec sleep 60", 1).success);
+        let seen = shell("echo starts", 20);
+        assert!(!seen.success && seen.took < Duration::from_secs(20));
+    }
+}
