@@ -1,6 +1,11 @@
 //! What a kernel can drive, and from where it gets the driver.
 
+mod locate;
+
 use serde::Serialize;
+
+pub(crate) use locate::version;
+pub use locate::{InitramfsState, Sources, locate};
 
 /// A driver that decides whether a guest finds its disk, its network or its console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

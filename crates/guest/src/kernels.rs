@@ -1,5 +1,9 @@
 //! The kernels of a guest: those in `/boot`, those that the boot menu names, and module folders that have no kernel.
 
+mod find;
+mod reader;
+mod virtualization;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -8,6 +12,9 @@ use crate::drivers::{Driver, Evidence, Where};
 use crate::initramfs::Initramfs;
 use crate::kernel::image::{Architecture, KernelImage, XenNotes};
 use crate::tri::Tri;
+
+pub use find::find;
+pub use reader::{KernelReader, NotesPolicy};
 
 /// What reading a file gave.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -131,11 +131,9 @@ impl Summary {
         let generator = self.generator();
         let has = |mark| self.marks.contains(&mark);
         let finds = match generator {
-            // Both wait for /dev/disk/by-…, which udev makes; initramfs-tools falls back on blkid.
-            Generator::InitramfsTools => has(Mark::Udev) || has(Mark::Blkid),
-            // A dracut without udev does not exist, and nash does it in its own `mkrootdev`.
-            Generator::Dracut | Generator::Nash => true,
-            Generator::SuseMkinitrd | Generator::Mkinitcpio => has(Mark::Udev),
+            // initramfs-tools, dracut and SUSE's mkinitrd wait for /dev/disk/by-…, nash looks in its own `mkrootdev`.
+            Generator::InitramfsTools | Generator::Dracut | Generator::Nash | Generator::SuseMkinitrd => true,
+            Generator::Mkinitcpio => has(Mark::Udev) || has(Mark::Blkid),
             Generator::Unknown => has(Mark::Systemd) && has(Mark::Udev),
         };
         // Having no udev does not prove that there is no other way.
