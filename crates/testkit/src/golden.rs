@@ -1,4 +1,8 @@
 //! Golden guests: releases that cannot be installed any more, kept as text.
+//!
+//! The texts were written from what is known of those releases; none was copied from an image. Build hosts, dates and
+//! UUIDs are plausible rather than true, and a `config-*` holds only the lines that an inspection asks for. Where a
+//! real image differs, the image is right and the golden guest is to be corrected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
