@@ -247,7 +247,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
-    let fresh = path.with_added_extension("new");
+    let fresh = cache::beside(path, "new");
     fs::write(&fresh, bytes).with_context(|| format!("writing {}", fresh.display()))?;
     fs::rename(&fresh, path).with_context(|| format!("replacing {}", path.display()))
 }

@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,7 +34,6 @@ pub(crate) fn target() -> Result<PathBuf> {
 }
 
 /// The cargo that runs this task, with the workspace as its place of work and [`target`] as its folder.
-#[expect(dead_code, reason = "for the tasks that build the workspace")]
 pub(crate) fn cargo(subcommand: &str) -> Result<Command> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
@@ -62,7 +60,7 @@ pub(crate) fn ready(path: PathBuf, build: impl FnOnce(&Path) -> Result<PathBuf>)
     if path.exists() {
         return Ok(path);
     }
-    let folder = path.with_added_extension("building");
+    let folder = beside(&path, "building");
     if folder.exists() {
         // What a build that was killed has left.
         remove(&folder)?;
@@ -80,7 +78,7 @@ fn remove(folder: &Path) -> Result<()> {
 
 /// Holds everybody else off the thing that `path` names until the returned file is dropped. Says so if it has to wait.
 pub(crate) fn lock(path: &Path) -> Result<File> {
-    let path = path.with_added_extension("lock");
+    let path = beside(path, "lock");
     let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => return Ok(file),
@@ -93,11 +91,20 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// `name.extension` beside `name`.
+pub(crate) fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    PathBuf::from(name)
+}
+
 /// SHA-256 of a file, in hexadecimal.
+#[cfg(test)]
 pub(crate) fn sha256_of_file(path: &Path) -> Result<String> {
     let mut file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let mut digest = Sha256::new();
-    io::copy(&mut file, &mut digest).with_context(|| format!("reading {}", path.display()))?;
+    std::io::copy(&mut file, &mut digest).with_context(|| format!("reading {}", path.display()))?;
     Ok(hex(&digest.finalize()))
 }
 

@@ -6,6 +6,7 @@ mod console;
 mod guests;
 mod image;
 mod packages;
+mod program;
 mod run;
 mod xen;
 
@@ -40,6 +41,11 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Build the program, with its boot assets beside it, and print where it is.
+    Build {
+        #[arg(long)]
+        release: bool,
+    },
     /// Build test guests from the recipes in guests/ and print where they are.
     Guests {
         /// Only these recipes; all of them when none is named.
@@ -71,6 +77,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Setup { groups } => packages::install(if groups.is_empty() { Group::ALL } else { &groups }),
         Command::BootAssets { output } => assets::command(output.as_deref()),
+        Command::Build { release } => program::command(release),
         Command::Guests { names } => guests::command(&names),
         Command::Xen {
             disk,

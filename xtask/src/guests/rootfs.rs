@@ -157,10 +157,10 @@ mod tests {
         );
 
         rootfs.initramfs = Initramfs::List(vec!["xen-blkfront".to_owned(), "ext4".to_owned()]);
-        let hooks = arguments(&rootfs)
+        let mut hooks = arguments(&rootfs)
             .into_iter()
             .filter(|argument| argument.starts_with("--essential-hook"));
         let expected = "printf 'xen-blkfront\\next4\\n' > \"$1/etc/initramfs-tools/modules\"";
-        assert!(hooks.last().unwrap().ends_with(expected));
+        assert!(hooks.next_back().unwrap().ends_with(expected));
     }
 }

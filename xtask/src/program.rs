@@ -1,0 +1,28 @@
+//! The program itself, built as a user would and with its boot assets beside it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::{assets, cache, packages, run};
+
+/// Builds `comeback` and gives back its path.
+pub(crate) fn ready(release: bool) -> Result<PathBuf> {
+    packages::install(&[packages::Group::Build, packages::Group::Assets])?;
+    let boot = assets::ready()?;
+    let mut command = cache::cargo("build")?;
+    command.args(["--package", "comeback"]);
+    if release {
+        command.arg("--release");
+    }
+    run::loudly(&mut command)?;
+    let folder = cache::target()?.join(if release { "release" } else { "debug" });
+    assets::copy_beside(&boot, &folder)?;
+    Ok(folder.join("comeback"))
+}
+
+/// `cargo xtask build`.
+pub(crate) fn command(release: bool) -> Result<()> {
+    println!("{}", ready(release)?.display());
+    Ok(())
+}
