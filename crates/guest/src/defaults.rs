@@ -38,7 +38,10 @@ impl Assignment {
 
 /// The assignment that counts for `name`: the last one.
 pub fn last<'a>(assignments: &'a [Assignment], name: &str) -> Option<&'a Assignment> {
-    assignments.iter().rev().find(|assignment| assignment.name.value == name)
+    assignments
+        .iter()
+        .rev()
+        .find(|assignment| assignment.name.value == name)
 }
 
 /// All assignments of a file in their order, the first 10,000 of them.
@@ -93,7 +96,7 @@ fn word_end(content: &[u8], start: usize) -> usize {
     while let Some(&byte) = content.get(at) {
         match (quote, byte) {
             (None | Some(b'"'), b'\\') => at += 1,
-            (None, b'\'' | b'"') => quote = Some(byte),
+            (None, b'\'' | b'"' | b'`') => quote = Some(byte),
             (Some(open), _) if open == byte => quote = None,
             (None, b' ' | b'\t' | b'\n' | b'\r' | b';' | b'&' | b'|') => break,
             _ => {}
@@ -210,7 +213,8 @@ mod tests {
         assert_eq!(serial.value.value, "serial --unit=0 --speed=115200");
         assert_eq!(serial.name.line, 8);
         assert_eq!(get("GRUB_EMPTY").value.value, "");
-        assert_eq!(get("GRUB_EMPTY").name.line, 11);
+        assert_eq!(get("GRUB_EMPTY").name.line, 12);
+        assert!(get("GRUB_DISTRIBUTOR").value.value.ends_with("echo Debian`"));
         assert!(last(&all, "NOT").is_none() && last(&all, "GRUB_HIDDEN_TIMEOUT").is_none());
     }
 
@@ -237,7 +241,10 @@ mod tests {
     #[test]
     fn garbage_is_bounded() {
         assert_eq!(shell_assignments("A=1\n".repeat(2_500_000).as_bytes()).len(), ENTRIES);
-        assert_eq!(shell_assignments(format!("A=\"{}", "\n".repeat(10_000_000)).as_bytes()).len(), 1);
+        assert_eq!(
+            shell_assignments(format!("A=\"{}", "\n".repeat(10_000_000)).as_bytes()).len(),
+            1
+        );
         assert!(shell_assignments("'\n".repeat(5_000_000).as_bytes()).is_empty());
     }
 

@@ -37,7 +37,8 @@ impl Spec {
             let unquoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
             unquoted.unwrap_or(value).to_owned()
         };
-        let tags: [(&str, &str, fn(String) -> Spec); 4] = [
+        type Make = fn(String) -> Spec;
+        let tags: [(&str, &str, Make); 4] = [
             ("UUID=", "/dev/disk/by-uuid/", Spec::Uuid),
             ("LABEL=", "/dev/disk/by-label/", Spec::Label),
             ("PARTUUID=", "/dev/disk/by-partuuid/", Spec::PartUuid),
@@ -232,14 +233,8 @@ mod tests {
             ("/dev/nvme0n2", Spec::Device("/dev/nvme0n2".into())),
             ("/dev/sda0", Spec::Device("/dev/sda0".into())),
             ("/dev/sdabcd", Spec::Device("/dev/sdabcd".into())),
-            (
-                "/dev/sda99999999999",
-                Spec::Device("/dev/sda99999999999".into()),
-            ),
-            (
-                "/dev/mapper/vg-root",
-                Spec::Device("/dev/mapper/vg-root".into()),
-            ),
+            ("/dev/sda99999999999", Spec::Device("/dev/sda99999999999".into())),
+            ("/dev/mapper/vg-root", Spec::Device("/dev/mapper/vg-root".into())),
             (
                 "/dev/VolGroup00/LogVol00",
                 Spec::Device("/dev/VolGroup00/LogVol00".into()),

@@ -41,9 +41,15 @@ impl BlsEntry {
             if text.is_empty() || text[0] == b'#' {
                 continue;
             }
-            let problem = |text: &str| Spanned { value: text.to_owned(), span: line.span(), line: line.number };
+            let problem = |text: &str| Spanned {
+                value: text.to_owned(),
+                span: line.span(),
+                line: line.number,
+            };
             if line.bytes.len() > LINE || !budget.take_line(text) {
-                entry.problems.push(problem("too many lines, or one too long: the rest is not read"));
+                entry
+                    .problems
+                    .push(problem("too many lines, or one too long: the rest is not read"));
                 break;
             }
             let key_at = line.bytes.len() - text.len();
@@ -94,21 +100,29 @@ pub fn selected(entries: &[(&str, &str)], wanted: &str) -> Option<usize> {
 /// versions. The greater one is the newer.
 pub fn compare_ids(a: &str, b: &str) -> Ordering {
     fn split(id: &str) -> (&str, &str, &str) {
-        let Some((rest, release)) = id.rsplit_once('-') else { return (id, "", "") };
+        let Some((rest, release)) = id.rsplit_once('-') else {
+            return (id, "", "");
+        };
         match rest.rsplit_once('-') {
             Some((name, version)) => (name, version, release),
             None => (rest, release, ""),
         }
     }
     let (a, b) = (split(a), split(b));
-    compare_versions(a.0, b.0).then_with(|| compare_versions(a.1, b.1)).then_with(|| compare_versions(a.2, b.2))
+    compare_versions(a.0, b.0)
+        .then_with(|| compare_versions(a.1, b.1))
+        .then_with(|| compare_versions(a.2, b.2))
 }
 
 /// Compares two versions as rpm does (`rpmvercmp`), with `~` before and `+` behind everything else.
 pub fn compare_versions(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     loop {
-        let skip = |s: &[u8]| s.iter().take_while(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'~' | b'+')).count();
+        let skip = |s: &[u8]| {
+            s.iter()
+                .take_while(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'~' | b'+'))
+                .count()
+        };
         a = &a[skip(a)..];
         b = &b[skip(b)..];
         match (a.first(), b.first()) {
@@ -132,13 +146,31 @@ pub fn compare_versions(a: &str, b: &str) -> Ordering {
             (Some(x), Some(_)) => {
                 let numeric = x.is_ascii_digit();
                 let segment = |s: &[u8]| {
-                    s.iter().take_while(|b| if numeric { b.is_ascii_digit() } else { b.is_ascii_alphabetic() }).count()
+                    s.iter()
+                        .take_while(|b| {
+                            if numeric {
+                                b.is_ascii_digit()
+                            } else {
+                                b.is_ascii_alphabetic()
+                            }
+                        })
+                        .count()
                 };
                 let (one, rest_a) = a.split_at(segment(a));
                 let (two, rest_b) = b.split_at(segment(b));
-                let zeros = |s: &[u8]| if numeric { s.iter().take_while(|b| **b == b'0').count() } else { 0 };
+                let zeros = |s: &[u8]| {
+                    if numeric {
+                        s.iter().take_while(|b| **b == b'0').count()
+                    } else {
+                        0
+                    }
+                };
                 let (one, two) = (&one[zeros(one)..], &two[zeros(two)..]);
-                let length = if numeric { one.len().cmp(&two.len()) } else { Ordering::Equal };
+                let length = if numeric {
+                    one.len().cmp(&two.len())
+                } else {
+                    Ordering::Equal
+                };
                 match length.then_with(|| one.cmp(two)) {
                     Ordering::Equal => (a, b) = (rest_a, rest_b),
                     order => return order,
@@ -173,7 +205,10 @@ mod tests {
         assert_eq!(entry.initrd.len(), 2);
         assert_eq!(entry.version.unwrap().value, "4.18.0-80.el8.x86_64");
         let root = entry.options[0].last("root").unwrap();
-        assert_eq!((root.value, &RHEL_8[root.span.clone()], root.line), ("UUID=1", "root=UUID=1", 5));
+        assert_eq!(
+            (root.value, &RHEL_8[root.span.clone()], root.line),
+            ("UUID=1", "root=UUID=1", 5)
+        );
         assert_eq!(entry.other.len(), 3);
         assert_eq!(entry.id.unwrap().value, "rhel-20190313123447-4.18.0-80.el8.x86_64");
     }

@@ -57,13 +57,22 @@ impl Extlinux {
                 break;
             }
             let words = line.words();
-            let Some((keyword, arguments)) = words.split_first() else { continue };
+            let Some((keyword, arguments)) = words.split_first() else {
+                continue;
+            };
             let rest = |arguments: &[Spanned<String>]| {
                 let start = arguments.first().map_or(keyword.span.end, |word| word.span.start);
                 let end = arguments.last().map_or(start, |word| word.span.end);
                 let bytes = &content[start..end];
                 let value = String::from_utf8_lossy(bytes).into_owned();
-                (bytes, Spanned { value, span: start..end, line: line.number })
+                (
+                    bytes,
+                    Spanned {
+                        value,
+                        span: start..end,
+                        line: line.number,
+                    },
+                )
             };
             let (bytes, value) = rest(arguments);
             let second = arguments.first().map(|word| word.value.to_ascii_lowercase());
@@ -103,7 +112,9 @@ impl Extlinux {
             // A default that loads a menu module leaves the choice to it.
             Some(default) if !default.value.ends_with(".c32") => {
                 let label = default.value.split_ascii_whitespace().next()?;
-                self.entries.iter().position(|entry| entry.label.value.eq_ignore_ascii_case(label))
+                self.entries
+                    .iter()
+                    .position(|entry| entry.label.value.eq_ignore_ascii_case(label))
             }
             _ => (!self.entries.is_empty()).then_some(0),
         }
@@ -141,7 +152,10 @@ mod tests {
         let selected = |text: &str| Extlinux::parse(text.as_bytes()).selected();
         assert_eq!(selected("label a\nlabel b\n"), Some(0));
         assert_eq!(selected("default B\nlabel a\nlabel b\n"), Some(1));
-        assert_eq!(selected("default vesamenu.c32\nlabel a\nlabel b\nmenu default\n"), Some(1));
+        assert_eq!(
+            selected("default vesamenu.c32\nlabel a\nlabel b\nmenu default\n"),
+            Some(1)
+        );
         assert_eq!(selected("default /vmlinuz root=/dev/sda1\nlabel a\n"), None);
         assert_eq!(selected(""), None);
     }

@@ -114,7 +114,10 @@ mod tests {
         content.resize(1024, b'#');
         let environment = GrubEnv::parse(&content);
         assert!(environment.problems.is_empty(), "{environment:?}");
-        assert_eq!(environment.get("saved_entry"), Some("Ubuntu, with Linux 3.13.0-24-generic"));
+        assert_eq!(
+            environment.get("saved_entry"),
+            Some("Ubuntu, with Linux 3.13.0-24-generic")
+        );
         assert_eq!(environment.get("kernelopts"), Some("root=UUID=1 ro"));
         assert_eq!(environment.get("odd"), Some("a\\b\nc"));
         assert_eq!(environment.get("next_entry"), None);

@@ -36,7 +36,9 @@ pub(crate) struct Script<'a> {
 impl Script<'_> {
     pub(crate) fn next(&mut self) -> Token {
         loop {
-            let Some(&byte) = self.content.get(self.at) else { return Token::End };
+            let Some(&byte) = self.content.get(self.at) else {
+                return Token::End;
+            };
             match byte {
                 b' ' | b'\t' | b'\r' => self.at += 1,
                 b'\n' => {
@@ -75,7 +77,11 @@ impl Script<'_> {
     }
 
     fn skip_continuation(&mut self) {
-        self.at += if self.content.get(self.at + 1) == Some(&b'\r') { 3 } else { 2 };
+        self.at += if self.content.get(self.at + 1) == Some(&b'\r') {
+            3
+        } else {
+            2
+        };
         self.line += 1;
     }
 
@@ -103,7 +109,10 @@ impl Script<'_> {
             self.at += 1;
         }
         self.at = self.at.min(self.content.len());
-        Word { raw: start..self.at, line }
+        Word {
+            raw: start..self.at,
+            line,
+        }
     }
 }
 
@@ -112,7 +121,11 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<String> {
-        let mut script = Script { content: text.as_bytes(), at: 0, line: 1 };
+        let mut script = Script {
+            content: text.as_bytes(),
+            at: 0,
+            line: 1,
+        };
         let mut seen = Vec::new();
         loop {
             seen.push(match script.next() {
@@ -130,7 +143,21 @@ mod tests {
     fn quotes_braces_and_comments() {
         assert_eq!(
             words("menuentry 'a {b' --id \"c;\\\"\"{\n linux /x ${y} \\\n z#1 # no\n}"),
-            ["menuentry", "'a {b'", "--id", "\"c;\\\"\"", "{", ";", "linux", "/x", "${y}", "z#1", "# no", ";", "}"]
+            [
+                "menuentry",
+                "'a {b'",
+                "--id",
+                "\"c;\\\"\"",
+                "{",
+                ";",
+                "linux",
+                "/x",
+                "${y}",
+                "z#1",
+                "# no",
+                ";",
+                "}"
+            ]
         );
         assert_eq!(words("'open"), ["'open"]);
         assert_eq!(words("a\\"), ["a\\"]);

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::limit::ENTRIES;
 
 const UBUNTU: &str = include_str!("../../../testdata/menu/ubuntu-14.04.cfg");
 const RHEL_8: &str = include_str!("../../../testdata/menu/rhel-8.cfg");
@@ -30,16 +31,32 @@ fn ubuntu_14_04() {
     let paths: Vec<_> = cfg.entries.iter().map(|e| (e.path.as_slice(), e.conditional)).collect();
     assert_eq!(
         paths,
-        [(&[0][..], false), (&[1, 0], false), (&[1, 1], false), (&[2], false), (&[3], true)]
+        [
+            (&[0][..], false),
+            (&[1, 0], false),
+            (&[1, 1], false),
+            (&[2], false),
+            (&[3], true)
+        ]
     );
     let first = &cfg.entries[0];
-    assert_eq!((first.title.value.as_str(), first.id.as_ref().unwrap().value.as_str()), ("Ubuntu", "gnulinux-simple-aa1b"));
+    assert_eq!(
+        (first.title.value.as_str(), first.id.as_ref().unwrap().value.as_str()),
+        ("Ubuntu", "gnulinux-simple-aa1b")
+    );
     let linux = first.linux.as_ref().unwrap();
     assert_eq!(&UBUNTU[linux.path.span.clone()], "/boot/vmlinuz-3.13.0-24-generic");
-    assert_eq!(&UBUNTU[linux.cmdline.last("root").unwrap().span], "root=UUID=aa1b2c3d-0001");
+    assert_eq!(
+        &UBUNTU[linux.cmdline.last("root").unwrap().span],
+        "root=UUID=aa1b2c3d-0001"
+    );
     assert_eq!(linux.cmdline.all("console").count(), 2);
     assert_eq!(first.initrd[0].value.path.value, "/boot/initrd.img-3.13.0-24-generic");
-    let searches: Vec<_> = first.searches.iter().map(|s| (s.kind, s.value.value.as_str())).collect();
+    let searches: Vec<_> = first
+        .searches
+        .iter()
+        .map(|s| (s.kind, s.value.value.as_str()))
+        .collect();
     assert_eq!(searches, [(SearchKind::FsUuid, "aa1b2c3d-0001"); 2]);
     assert_eq!(first.insmods.len(), 2);
     assert!(UBUNTU[first.span.clone()].starts_with("menuentry 'Ubuntu'") && UBUNTU[first.span.clone()].ends_with('}'));
@@ -47,7 +64,10 @@ fn ubuntu_14_04() {
 
     let second = &cfg.entries[1];
     let root = second.set_root.as_ref().unwrap();
-    assert_eq!((root.value.as_str(), &UBUNTU[root.span.clone()]), ("hd0,msdos1", "hd0,msdos1"));
+    assert_eq!(
+        (root.value.as_str(), &UBUNTU[root.span.clone()]),
+        ("hd0,msdos1", "hd0,msdos1")
+    );
     let linux = second.linux.as_ref().unwrap();
     assert_eq!(linux.path.value.device.as_ref().unwrap().value, "$root");
     assert_eq!(linux.cmdline.last("quoted").unwrap().value, "a b");
@@ -59,11 +79,21 @@ fn ubuntu_14_04() {
     let xen = &cfg.entries[3];
     assert!(xen.linux.is_none() && xen.multiboot.is_some());
     assert_eq!(xen.modules[0].path.value.path.value, "/boot/vmlinuz-3.13.0-24-generic");
-    assert_eq!(xen.modules[1].path.value.path.value, "/boot/initrd.img-3.13.0-24-generic");
+    assert_eq!(
+        xen.modules[1].path.value.path.value,
+        "/boot/initrd.img-3.13.0-24-generic"
+    );
     assert_eq!(cfg.entries[4].other[0].value, "chainloader +1");
     assert_eq!(cfg.console.len(), 2);
-    let sources: Vec<_> = cfg.sources.iter().map(|s| (s.path.value.as_str(), s.conditional)).collect();
-    assert_eq!(sources, [("${config_directory}/custom.cfg", true), ("$prefix/custom.cfg", true)]);
+    let sources: Vec<_> = cfg
+        .sources
+        .iter()
+        .map(|s| (s.path.value.as_str(), s.conditional))
+        .collect();
+    assert_eq!(
+        sources,
+        [("${config_directory}/custom.cfg", true), ("$prefix/custom.cfg", true)]
+    );
 }
 
 #[test]
@@ -91,7 +121,10 @@ fn which_entry_boots() {
     let saved = parse("set default=\"${saved_entry}\"\nmenuentry a { }\nmenuentry b { }\n");
     assert!(saved.uses_saved_entry);
     assert_eq!(saved.selected(None), Some(0));
-    assert_eq!(saved.selected(Some(&environment("saved_entry=b\nnext_entry=a\n"))), Some(1));
+    assert_eq!(
+        saved.selected(Some(&environment("saved_entry=b\nnext_entry=a\n"))),
+        Some(1)
+    );
 }
 
 #[test]
@@ -112,23 +145,53 @@ fn odd_scripts() {
     assert_eq!(problems("}"), ["a closing brace without an opening one"]);
     assert_eq!(problems("menuentry a {"), ["a brace is not closed"]);
     assert_eq!(problems("menuentry a\n"), ["the entry has no commands in braces"]);
-    assert_eq!(problems("menuentry a { linux /a\nlinux /b\n}"), ["the entry loads several kernels: the last one counts"]);
+    assert_eq!(
+        problems("menuentry a { linux /a\nlinux /b\n}"),
+        ["the entry loads several kernels: the last one counts"]
+    );
     let deep = "submenu a { ".repeat(300) + "menuentry x { linux /x" + &" }".repeat(301);
     assert!(parse(&deep).entries.len() <= 1);
     let one_line = parse("if true; then menuentry a { linux /a; }; fi; menuentry b { linux /b }; default=1");
-    let seen: Vec<_> = one_line.entries.iter().map(|e| (e.linux.is_some(), e.conditional)).collect();
+    let seen: Vec<_> = one_line
+        .entries
+        .iter()
+        .map(|e| (e.linux.is_some(), e.conditional))
+        .collect();
     assert_eq!(seen, [(true, true), (true, false)]);
     assert_eq!(one_line.selected(None), Some(1));
 }
 
 #[test]
-fn ten_megabytes_are_cut_off() {
-    assert_eq!(parse(&"menuentry a { linux /a b\n}\n".repeat(400_000)).entries.len(), ENTRIES);
-    let parts = ["{", "}", "a ", "'", "submenu a {", "menuentry a {", "if ", "#\n", "linux /x a\n", "insmod a\n", "\\\n", "source x\n"];
+fn garbage_is_bounded() {
+    assert_eq!(
+        parse(&"menuentry a { linux /a b\n}\n".repeat(400_000)).entries.len(),
+        ENTRIES
+    );
+    let parts = [
+        "{",
+        "}",
+        "a ",
+        "'",
+        "submenu a {",
+        "menuentry a {",
+        "if ",
+        "#\n",
+        "linux /x a\n",
+        "insmod a\n",
+        "\\\n",
+        "source x\n",
+    ];
     for part in parts {
-        let cfg = parse(&("menuentry x {\n".to_owned() + &part.repeat(10_000_000 / part.len())));
+        let cfg = parse(&("menuentry x {\n".to_owned() + &part.repeat(2_000_000 / part.len())));
         assert!(cfg.entries.len() + cfg.submenus.len() <= ENTRIES, "{part}");
-        assert!(cfg.entries.iter().map(|e| e.insmods.len() + e.other.len()).sum::<usize>() <= 100_001, "{part}");
+        assert!(
+            cfg.entries
+                .iter()
+                .map(|e| e.insmods.len() + e.other.len())
+                .sum::<usize>()
+                <= 100_001,
+            "{part}"
+        );
         assert!(cfg.problems.len() <= ENTRIES + 2, "{part}");
     }
 }
