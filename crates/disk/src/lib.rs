@@ -16,6 +16,7 @@ pub mod image;
 pub mod io;
 pub mod patch;
 pub mod probe;
+pub mod saved;
 pub mod table;
 pub mod tree;
 pub mod view;

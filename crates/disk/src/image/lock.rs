@@ -26,10 +26,29 @@ const RESIZE: i64 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Conflict;
 
-/// Takes the locks of a writer and keeps them as long as `file` (or a duplicate of it) is open.
+/// The locks of a writer.
+///
+/// They end with this value, not only when the file is closed: a child process that another thread is just starting
+/// has the file open, too, until it executes its program.
+#[derive(Debug)]
+pub(super) struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut all = range(USED, libc::F_UNLCK);
+        all.l_len = UNSHARED + USED;
+        // The file is closed in a moment anyway.
+        let _ = fcntl(&self.0, FcntlArg::F_OFD_SETLK(&all));
+    }
+}
+
+/// Takes the locks of a writer.
 ///
 /// Where the file system has no locks there is no protection either, as in QEMU.
-pub(super) fn for_writing(file: &File) -> Result<(), Conflict> {
+pub(super) fn for_writing(file: &File) -> Result<Option<Held>, Conflict> {
+    let Ok(held) = file.try_clone().map(Held) else {
+        return Ok(None);
+    };
     for byte in [
         USED + READ,
         USED + WRITE,
@@ -40,7 +59,7 @@ pub(super) fn for_writing(file: &File) -> Result<(), Conflict> {
         match fcntl(file, FcntlArg::F_OFD_SETLK(&range(byte, libc::F_RDLCK))) {
             Ok(_) => {}
             Err(Errno::EAGAIN | Errno::EACCES) => return Err(Conflict),
-            Err(_) => return Ok(()),
+            Err(_) => return Ok(None),
         }
     }
     // First lock, then look: of two that come at the same time at least one sees the other.
@@ -54,7 +73,7 @@ pub(super) fn for_writing(file: &File) -> Result<(), Conflict> {
     if others.into_iter().any(|byte| is_held_by_another(file, byte)) {
         return Err(Conflict);
     }
-    Ok(())
+    Ok(Some(held))
 }
 
 /// Whether another process writes to the file.

@@ -94,8 +94,10 @@ pub struct OpenOptions {
 pub struct Image {
     identity: Identity,
     users: Vec<String>,
-    store: Store,
     access: Access,
+    store: Store,
+    /// Declared last, as it is to be dropped after the store has written what it holds back.
+    _lock: Option<lock::Held>,
 }
 
 #[derive(Debug)]
@@ -161,7 +163,7 @@ impl Image {
         } else {
             Host::this().users_of_file(&real)
         };
-        let users = claim(path, &file, access, users)?;
+        let (users, lock) = claim(path, &file, access, users)?;
 
         let file = HostFile::new(Box::new(file), &real);
         let (format, store) = match (is_device, options.format) {
@@ -196,8 +198,9 @@ impl Image {
                 size,
             },
             users,
-            store,
             access,
+            store,
+            _lock: lock,
         })
     }
 
@@ -257,17 +260,21 @@ fn open_file(
 
 /// Refuses writing to what is in use, and takes the locks that keep others away. Returns the users of a disk that is
 /// only read.
-fn claim(path: &Path, file: &File, access: Access, mut users: Vec<String>) -> Result<Vec<String>, ImageError> {
-    const QEMU: &str = "another program, such as a running virtual machine, has it open for writing";
+fn claim(
+    path: &Path,
+    file: &File,
+    access: Access,
+    mut users: Vec<String>,
+) -> Result<(Vec<String>, Option<lock::Held>), ImageError> {
     match access {
         Access::Read => {
             if lock::is_being_written(file) {
-                users.push(QEMU.to_owned());
+                users.push("another program, such as a running virtual machine, has it open for writing".to_owned());
             }
-            Ok(users)
+            Ok((users, None))
         }
         Access::Write if users.is_empty() => match lock::for_writing(file) {
-            Ok(()) => Ok(users),
+            Ok(lock) => Ok((users, lock)),
             Err(lock::Conflict) => {
                 let users = vec!["another program, such as a running virtual machine, has it open".to_owned()];
                 Err(in_use(path, users, "stop it first"))
@@ -347,7 +354,7 @@ pub fn create(path: &Path, format: Format, size: u64) -> Result<Image, ImageErro
 fn fill_new(path: &Path, file: File, format: Format, size: u64) -> Result<Image, ImageError> {
     let failed = |err| io_error(path, Access::Write, "making", err);
     let real = path.canonicalize().map_err(failed)?;
-    claim(path, &file, Access::Write, Vec::new())?;
+    let (users, lock) = claim(path, &file, Access::Write, Vec::new())?;
     let store = if format == Format::Qcow2 {
         Store::Qcow2(qcow2::create(HostFile::new(Box::new(file), &real), size).map_err(failed)?)
     } else {
@@ -360,9 +367,10 @@ fn fill_new(path: &Path, file: File, format: Format, size: u64) -> Result<Image,
             format,
             size,
         },
-        users: Vec::new(),
-        store,
+        users,
         access: Access::Write,
+        store,
+        _lock: lock,
     })
 }
 
@@ -416,6 +424,8 @@ impl WriteAt for Image {
             _ if self.access == Access::Read => Ok(()),
             Store::Flat(file) => file.medium().sync(),
             Store::Qcow2(image) => {
+                // Data first: a table must not name a cluster whose content a power failure would take away.
+                image.sync()?;
                 image.flush()?;
                 image.sync()
             }

@@ -161,7 +161,7 @@ fn check_header(path: &Path, file: &HostFile, access: Access) -> Result<(), Imag
             reftable_offset: u64_at(48),
             reftable_clusters: u64::from(u32_at(56)),
         };
-        let checked = refcounts::check(file, &layout).map_err(|source| ImageError::Io {
+        let checked = refcounts::check_and_repair(file, &layout).map_err(|source| ImageError::Io {
             doing: "checking",
             path: path.to_owned(),
             source,

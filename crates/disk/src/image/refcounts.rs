@@ -3,6 +3,10 @@
 //! `imago` trusts the reference counts when it looks for free clusters. In a damaged image it would put new data over
 //! the tables, or the header. QEMU checks each write for that; here the whole of the tables is checked once, before
 //! the first write. It reads the two upper tables and the reference counts: 1/32768 of the disk's size or less.
+//!
+//! One kind of damage is repaired on the way. `imago` (0.2.6) writes the entry of a new second-level table at once, but
+//! its reference count only with the next flush, so a writer that is killed in between leaves a table that is counted as
+//! free. Such a table is complete, as it was written first; only its count is missing.
 
 use std::io;
 
@@ -10,6 +14,12 @@ use super::storage::HostFile;
 
 /// Bits 9 to 55 of a table's entry are an offset in the file.
 const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
+
+/// Bit 62 of an entry of a second-level table: it describes a compressed cluster, in another way.
+const COMPRESSED: u64 = 1 << 62;
+
+/// A killed writer leaves at most as many tables uncounted as it made since its last flush.
+const MAX_REPAIRS: usize = 4096;
 
 /// Where the tables lie, from a header whose sizes were checked.
 #[derive(Debug)]
@@ -23,8 +33,8 @@ pub(super) struct Layout {
     pub reftable_clusters: u64,
 }
 
-/// Checks the tables. The inner error says what is wrong.
-pub(super) fn check(file: &HostFile, layout: &Layout) -> io::Result<Result<(), String>> {
+/// Checks the tables, and counts second-level tables that are counted as free. The inner error says what is wrong.
+pub(super) fn check_and_repair(file: &HostFile, layout: &Layout) -> io::Result<Result<(), String>> {
     let cluster = 1_u64 << layout.cluster_bits;
     let size = file.medium().len()?;
     let fits = |offset: u64, len: u64| {
@@ -57,27 +67,52 @@ pub(super) fn check(file: &HostFile, layout: &Layout) -> io::Result<Result<(), S
         return Ok(Err("two tables lie at the same place".to_owned()));
     }
 
-    let per_block = cluster * 8 >> layout.refcount_order;
+    let mut uncounted = Vec::new();
+    let per_block = (cluster * 8) >> layout.refcount_order;
     let mut block = (u64::MAX, Vec::new());
     for table in tables {
         let index = table / per_block;
-        if block.0 != index {
-            let offset = usize::try_from(index)
-                .ok()
-                .and_then(|index| refblocks.get(index))
-                .map_or(0, |entry| entry & OFFSET);
-            if offset == 0 {
-                return Ok(Err(format!("cluster {table}, a table, is counted as free")));
-            }
-            let mut bytes = vec![0; cluster as usize];
+        let refblock = usize::try_from(index)
+            .ok()
+            .and_then(|index| refblocks.get(index))
+            .map_or(0, |entry| entry & OFFSET);
+        if block.0 != index && refblock != 0 {
             // The last cluster of a file may be short.
-            file.read_up_to(offset, &mut bytes)?;
+            let mut bytes = vec![0; cluster as usize];
+            file.read_up_to(refblock, &mut bytes)?;
             block = (index, bytes);
         }
-        if is_zero(&block.1, table % per_block, layout.refcount_order) {
+        let count = table % per_block;
+        if refblock != 0 && !is_zero(&block.1, count, layout.refcount_order) {
+            continue;
+        }
+        let is_l2 = l2_tables.iter().any(|entry| (entry & OFFSET) / cluster == table);
+        if refblock == 0 || layout.refcount_order < 3 || !is_l2 || uncounted.len() == MAX_REPAIRS {
             return Ok(Err(format!("cluster {table}, a table, is counted as free")));
         }
+        uncounted.push((table, refblock + (count << layout.refcount_order) / 8));
     }
+    if uncounted.is_empty() {
+        return Ok(Ok(()));
+    }
+    // Who took one of them for free, and put data there?
+    for entry in l2_tables.iter().filter(|&&entry| entry != 0) {
+        for data in entries(file, entry & OFFSET, cluster)? {
+            if uncounted
+                .iter()
+                .any(|(table, _)| data & COMPRESSED == 0 && (data & OFFSET) / cluster == *table)
+            {
+                return Ok(Err("data lie in a cluster that is also a table".to_owned()));
+            }
+        }
+    }
+    let width = 1 << (layout.refcount_order - 3);
+    let mut one = vec![0; width - 1];
+    one.push(1);
+    for (_, place) in uncounted {
+        file.medium().write_all_at(&one, place)?;
+    }
+    file.medium().sync()?;
     Ok(Ok(()))
 }
 
