@@ -413,6 +413,11 @@ impl Judge {
             return;
         }
         self.stage = stage;
+        if stage > Stage::BootLoader {
+            // What might have explained a boot loader that stands still explains nothing any more.
+            self.findings
+                .retain(|(weight, finding)| *weight != Weight::Hint || finding.stage > Stage::BootLoader);
+        }
         if self.timeline.iter().all(|reached| reached.stage != stage) {
             let reached = Reached {
                 stage,
@@ -453,7 +458,9 @@ impl Judge {
         let known = self.findings.iter().any(|(_, known)| known.id == finding.id);
         if !known && self.findings.len() < MOST_FINDINGS {
             self.findings.push((weight, finding.clone()));
-            self.news.push(News::Sign(at, finding));
+            if weight != Weight::Hint {
+                self.news.push(News::Sign(at, finding));
+            }
         }
     }
 

@@ -28,6 +28,7 @@ mod qmp;
 mod run;
 mod screen;
 pub mod signatures;
+mod streams;
 mod transcript;
 
 use std::{

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File},
-    io::{self, Read},
+    io,
     os::unix::{
         fs::FileTypeExt,
         net::{UnixListener, UnixStream},
@@ -11,10 +11,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{self, Receiver, SyncSender},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -22,7 +19,13 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{Accelerator, DiskFormat, Platform, Rehearsal, RehearseError, judge::CpuMode, qmp::Qmp, screen};
+use crate::{
+    Accelerator, DiskFormat, Platform, Rehearsal, RehearseError,
+    judge::CpuMode,
+    qmp::Qmp,
+    screen,
+    streams::{Streams, read_in_thread},
+};
 
 /// The emulator.
 const QEMU: &str = "qemu-system-x86_64";
@@ -32,15 +35,6 @@ const OLDEST: (u64, u64) = (5, 2);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How much of QEMU's standard error is kept, in bytes.
 const STDERR_LIMIT: usize = 16 << 10;
-
-/// What comes out of the machine.
-#[derive(Debug)]
-pub enum Output {
-    /// From the first serial port.
-    Serial(Vec<u8>),
-    /// From SeaBIOS's debug port.
-    Firmware(Vec<u8>),
-}
 
 /// How to start one machine.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +54,7 @@ pub struct Machine {
     /// Where to type at the serial port.
     pub keyboard: ChildStdin,
     /// Serial and firmware output.
-    pub output: Receiver<Output>,
+    pub output: Streams,
     stderr: Arc<Mutex<Vec<u8>>>,
     scratch: TempDir,
     /// When the guest's processor was started.
@@ -148,6 +142,10 @@ impl Machine {
                 source: io::ErrorKind::BrokenPipe.into(),
             });
         };
+        let threads_failed = |source| RehearseError::Io {
+            doing: "starting a thread",
+            source,
+        };
         let stderr = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&stderr);
         read_in_thread("qemu-stderr", errors, move |bytes| {
@@ -156,11 +154,10 @@ impl Machine {
             let surplus = kept.len().saturating_sub(STDERR_LIMIT);
             kept.drain(..surplus);
             true
-        })?;
-        let (sender, output) = mpsc::sync_channel(64);
-        forward("serial", serial, sender.clone(), Output::Serial)?;
+        })
+        .map_err(threads_failed)?;
         let firmware = child.accept(&firmware, &stderr)?;
-        forward("firmware", firmware, sender, Output::Firmware)?;
+        let output = Streams::new(serial, firmware).map_err(threads_failed)?;
         let control = child.accept(&control, &stderr)?;
         let qmp = Qmp::connect(control, PATIENCE).map_err(|error| child.failure(&stderr, &error))?;
         let (major, minor, micro) = qmp.version;
@@ -480,42 +477,6 @@ fn stderr_text(stderr: &Mutex<Vec<u8>>) -> String {
     let bytes = stderr.lock().unwrap_or_else(PoisonError::into_inner);
     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
     if text.is_empty() { "nothing".to_owned() } else { text }
-}
-
-fn forward<S: Read + Send + 'static>(
-    name: &str,
-    stream: S,
-    sender: SyncSender<Output>,
-    kind: fn(Vec<u8>) -> Output,
-) -> Result<(), RehearseError> {
-    read_in_thread(name, stream, move |bytes| sender.send(kind(bytes.to_vec())).is_ok())
-}
-
-fn read_in_thread<S: Read + Send + 'static>(
-    name: &str,
-    mut stream: S,
-    mut take: impl FnMut(&[u8]) -> bool + Send + 'static,
-) -> Result<(), RehearseError> {
-    let body = move || {
-        let mut buffer = [0; 16 << 10];
-        loop {
-            match stream.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(length) => {
-                    if !take(buffer.get(..length).unwrap_or_default()) {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
-            }
-        }
-    };
-    let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
-    thread.map(|_| ()).map_err(|source| RehearseError::Io {
-        doing: "starting a thread",
-        source,
-    })
 }
 
 /// Mode of the processor from the monitor's `info registers`: bit 0 of CR0 is protection, bit 10 of EFER is long mode.

@@ -110,8 +110,13 @@ impl Qmp {
         while self.replies.try_recv().is_ok() {}
         let mut message = json!({ "execute": command, "arguments": arguments }).to_string();
         message.push('\n');
+        let t0 = std::time::Instant::now();
         self.stream.write_all(message.as_bytes())?;
-        let mut reply = self.reply(patience)?;
+        let reply = self.reply(patience);
+        if t0.elapsed() > Duration::from_secs(1) {
+            eprintln!("SLOW {command}: {:?} {:?}", t0.elapsed(), reply.as_ref().err());
+        }
+        let mut reply = reply?;
         match reply["error"]["desc"].as_str() {
             Some(reason) => Err(io::Error::other(format!("QEMU refuses {command}: {reason}"))),
             None => Ok(reply["return"].take()),
@@ -130,45 +135,52 @@ impl Qmp {
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// A QEMU that greets and then answers each command with the next of `answers`; returns the commands.
+    fn qemu(stream: UnixStream, answers: &'static [&'static str]) -> thread::JoinHandle<Vec<String>> {
+        thread::spawn(move || {
+            let mut writer = stream.try_clone().unwrap();
+            let mut lines = BufReader::new(stream).lines();
+            let greeting = r#"{"QMP":{"version":{"qemu":{"micro":22,"minor":2,"major":7}},"capabilities":[]}}"#;
+            writeln!(writer, "{greeting}").unwrap();
+            let mut commands = Vec::new();
+            for answer in answers {
+                commands.push(lines.next().unwrap().unwrap());
+                writeln!(writer, "{answer}").unwrap();
+            }
+            commands
+        })
+    }
+
     #[test]
     fn reports_are_told_from_answers() {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let qemu = thread::spawn(move || {
-            let mut writer = theirs.try_clone().unwrap();
-            let mut reader = BufReader::new(theirs);
-            let mut answer = |text: &str| {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                writer.write_all(text.as_bytes()).unwrap();
-                line
-            };
-            let mut greeting = answer_first(&mut answer);
-            greeting.push_str(&answer(
-                "{\"event\":\"RESET\",\"data\":{\"guest\":true}}\nnonsense\n{\"return\":{\"a\":1}}\n",
-            ));
-            greeting.push_str(&answer(
-                "{\"error\":{\"class\":\"GenericError\",\"desc\":\"no such thing\"}}\n",
-            ));
-            greeting
-        });
-        fn answer_first(answer: &mut impl FnMut(&str) -> String) -> String {
-            answer("{\"return\":{}}\n")
-        }
-        (&ours).write_all(b"").unwrap();
-        let patience = Duration::from_secs(5);
-        // The greeting comes unasked; here it is the answer to the capabilities command that is sent first.
-        let mut qmp = Qmp {
-            stream: ours.try_clone().unwrap(),
-            replies: {
-                let (sender, replies) = mpsc::sync_channel(1);
-                drop(sender);
-                replies
-            },
-            reports: Arc::default(),
-            version: (0, 0, 0),
-        };
-        assert!(qmp.execute("nothing", json!({}), patience).is_err());
-        drop((qmp, ours));
-        drop(qemu);
+        let reset = r#"{"event":"RESET","data":{"guest":true}}
+{"event":"RESET","data":{"guest":false}}
+nonsense
+{"event":"BLOCK_IO_ERROR","data":{"nospace":true}}
+{"return":{"a":1}}"#;
+        let refused = r#"{"error":{"class":"GenericError","desc":"no such thing"}}"#;
+        let answers: &[&str] = Box::leak(Box::new([r#"{"return":{}}"#, reset, refused]));
+        let qemu = qemu(theirs, answers);
+        let mut qmp = Qmp::connect(ours, PATIENCE).unwrap();
+        assert_eq!(qmp.version, (7, 2, 22));
+        assert_eq!(qmp.execute("one", json!({"x": 1}), PATIENCE).unwrap(), json!({"a": 1}));
+        assert_eq!(qmp.reports.restarts.load(Ordering::Relaxed), 1);
+        assert!(qmp.reports.no_space.load(Ordering::Relaxed));
+        assert!(!qmp.reports.powered_off.load(Ordering::Relaxed));
+        let error = qmp.execute("two", json!({}), PATIENCE).unwrap_err();
+        assert_eq!(error.to_string(), "QEMU refuses two: no such thing");
+        let commands = qemu.join().unwrap();
+        assert!(commands[0].contains("qmp_capabilities"), "{commands:?}");
+        assert!(commands[1].contains(r#""arguments":{"x":1}"#), "{commands:?}");
+    }
+
+    #[test]
+    fn a_qemu_that_has_gone_is_an_error() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        assert!(Qmp::connect(ours, PATIENCE).is_err());
     }
 }

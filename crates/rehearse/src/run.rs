@@ -1,18 +1,13 @@
 //! One rehearsal from start to verdict.
 
-use std::{
-    fs,
-    ops::ControlFlow,
-    sync::{atomic::Ordering, mpsc::RecvTimeoutError},
-    thread,
-    time::Duration,
-};
+use std::{fs, ops::ControlFlow, sync::atomic::Ordering, time::Duration};
 
 use crate::{
     Accelerator, Event, Outcome, ProbeOutput, Rehearsal, RehearseError, Stage,
     judge::{End, Judge, Judgement, News, Source},
-    machine::{Machine, Output, Start, kvm_usable},
+    machine::{Machine, Start, kvm_usable},
     probe,
+    streams::Output,
     transcript::Transcript,
 };
 
@@ -126,30 +121,17 @@ impl<'a, F: FnMut(Event)> Watch<'a, F> {
         }
     }
 
-    /// Takes one piece of output, waiting for it. Returns serial bytes.
-    fn read(&mut self, patience: Duration) -> Option<Vec<u8>> {
-        let output = match self.machine.output.recv_timeout(patience) {
-            Ok(output) => output,
-            Err(RecvTimeoutError::Timeout) => return None,
-            Err(RecvTimeoutError::Disconnected) => {
-                // QEMU is about to end; its end is seen elsewhere.
-                thread::sleep(patience);
-                return None;
-            }
-        };
+    /// Takes what comes out of the machine, waiting for it. Returns the serial bytes.
+    fn read(&mut self, patience: Duration) -> Vec<u8> {
+        let Output { serial, firmware } = self.machine.output.take(patience);
         let now = self.now();
-        match output {
-            Output::Firmware(bytes) => {
-                self.judge.feed(Source::Firmware, &bytes, now);
-                None
-            }
-            Output::Serial(bytes) => {
-                self.transcript.push(&bytes);
-                self.judge.feed(Source::Serial, &bytes, now);
-                (self.on_event)(Event::Console(bytes.clone()));
-                Some(bytes)
-            }
+        self.judge.feed(Source::Firmware, &firmware, now);
+        if !serial.is_empty() {
+            self.transcript.push(&serial);
+            self.judge.feed(Source::Serial, &serial, now);
+            (self.on_event)(Event::Console(serial.clone()));
         }
+        serial
     }
 
     /// Reads what has already come out of the machine, for a moment.
@@ -325,7 +307,7 @@ impl<F: FnMut(Event)> probe::Wire for Watch<'_, F> {
                 stderr: self.machine.stderr(),
             });
         }
-        Ok(self.read(patience).unwrap_or_default())
+        Ok(self.read(patience))
     }
 
     fn about_to_run(&mut self, command: &str) {

@@ -100,6 +100,15 @@ pub static SIGNATURES: &[Signature] = &[
         title: "the kernel reports on its processor or keyboard controller",
         remedy: "nothing",
     },
+    Signature {
+        id: "empty-drive",
+        weight: Weight::Harmless,
+        stage: Stage::Kernel,
+        seen_on: SeenOn::Hvm,
+        pattern: r"I/O error,? (?:on )?(?:dev|device|logical block.*dev) (?:fd|sr)\d",
+        title: "the kernel tries to read a floppy or CD drive that is empty",
+        remedy: "nothing",
+    },
     // ------------------------------------------------------------------------------------------------ waiting
     Signature {
         id: "fsck-running",
@@ -516,7 +525,7 @@ pub static SIGNATURES: &[Signature] = &[
         weight: Weight::Telling,
         stage: Stage::Kernel,
         seen_on: SeenOn::Both,
-        pattern: r"EXT[234]-fs.*(?:error|couldn't mount|bad geometry|unable to read superblock|no journal found|group descriptors corrupted)|XFS.*(?:Corruption|SB validate failed|bad magic)|mount: .*(?:wrong fs type|unknown filesystem type)|mounting .* on /(?:root|sysroot|newroot) failed|mount: mounting .* failed",
+        pattern: r"EXT[234]-fs.*(?:error|couldn't mount|bad geometry|unable to read superblock|no journal found|group descriptors corrupted)|XFS.*(?:Corruption|SB validate failed|bad magic)|mount: .*(?:wrong fs type|unknown filesystem type)|mounting .* on /(?:root|sysroot|newroot) failed|mount: mounting .* failed|Failed to mount \S+ as root file system",
         title: "a file system cannot be mounted",
         remedy: "run `e2fsck -f` on it; `comeback inspect` shows its state",
     },
@@ -653,7 +662,7 @@ pub static SIGNATURES: &[Signature] = &[
         weight: Weight::Telling,
         stage: Stage::Init,
         seen_on: SeenOn::Both,
-        pattern: r"Dependency failed for (?:Local File Systems|/|Initrd|File System Check|.*[Ss]ysroot|Remount)|Failed to mount (?:/|.*[Ss]ysroot)|\[FAILED\] Failed to mount",
+        pattern: r"Dependency failed for (?:Local File Systems|local-fs|/|[Ii]nitrd|File System Check|.*[Ss]ysroot|Remount)|Failed to mount (?:.* - )?(?:/[^d]|.*[Ss]ysroot)|\[FAILED\] Failed to mount",
         title: "systemd cannot mount a file system that others need",
         remedy: "see the device named before; add nofail to its line in fstab",
     },
