@@ -232,7 +232,10 @@ mod tests {
     use super::*;
     use crate::io::Memory;
 
-    fn with(size: usize, parts: &[(usize, &[u8])]) -> Memory {
+    /// Bytes at offsets.
+    type Parts<'a> = &'a [(usize, &'a [u8])];
+
+    fn with(size: usize, parts: Parts<'_>) -> Memory {
         let mut bytes = vec![0; size];
         for (at, part) in parts {
             bytes[*at..*at + part.len()].copy_from_slice(part);
@@ -249,7 +252,7 @@ mod tests {
                 "{content} at {at}"
             );
         }
-        let cases: &[(&[(usize, &[u8])], Content)] = &[
+        let cases: &[(Parts<'_>, Content)] = &[
             (&[(0, b"LUKS\xba\xbe\0\x01")], Content::Luks { version: 1 }),
             (&[(0, b"LUKS\xba\xbe\0\x02")], Content::Luks { version: 2 }),
             (&[(512, b"LABELONE"), (536, b"LVM2 001")], Content::Lvm2Member),

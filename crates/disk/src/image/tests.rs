@@ -324,6 +324,72 @@ fn an_image_in_use_is_not_written_to() {
     assert_eq!(Image::open(&path, Access::Write).unwrap().users(), [""; 0]);
 }
 
+#[test]
+fn several_threads_share_an_image() {
+    let folder = tempfile::tempdir().unwrap();
+    for format in [Format::Raw, Format::Qcow2] {
+        let path = folder.path().join(format.qemu_name());
+        let image = create(&path, format, 16 << 20).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4_u64 {
+                let image = &image;
+                scope.spawn(move || {
+                    for round in 0..50 {
+                        // Neighbours share clusters.
+                        let offset = (round * 4 + thread) * 3000;
+                        let data = [thread as u8 + 1; 3000];
+                        image.write_at(offset, &data).unwrap();
+                        let mut seen = [0; 3000];
+                        image.read_at(offset, &mut seen).unwrap();
+                        assert_eq!(seen, data);
+                    }
+                });
+            }
+        });
+        image.flush().unwrap();
+        let expected: Vec<u8> = (0..200 * 3000).map(|at| (at / 3000 % 4) as u8 + 1).collect();
+        assert!(read_all(&image)[..expected.len()] == expected, "{format}");
+        drop(image);
+    }
+    qemu_img(folder.path(), &["check", "qcow2"]);
+}
+
+/// Takes a loop device away when a test ends, however it does.
+struct Loop(String);
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["-d", &self.0]).status();
+    }
+}
+
+/// Needs root and loop devices; says so where they are missing.
+#[test]
+fn block_devices() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk.img");
+    fs::write(&path, [7; 1 << 20]).unwrap();
+    let made = Command::new("losetup").args(["-f", "--show"]).arg(&path).output();
+    let Some(made) = made.ok().filter(|made| made.status.success()) else {
+        eprintln!("skipped: losetup needs root and a kernel with loop devices");
+        return;
+    };
+    let device = Loop(String::from_utf8(made.stdout).unwrap().trim().to_owned());
+    let err = Image::open(&path, Access::Write).unwrap_err().to_string();
+    assert!(err.contains(&format!("attached as {}", device.0)), "{err}");
+    assert_eq!(Image::open(&path, Access::Read).unwrap().users().len(), 1);
+
+    let disk = Image::open(Path::new(&device.0), Access::Write).unwrap();
+    assert_eq!((disk.format(), disk.size()), (Format::BlockDevice, 1 << 20));
+    disk.write_at(4096, &[8; 512]).unwrap();
+    disk.flush().unwrap();
+    let err = Image::open(Path::new(&device.0), Access::Write).unwrap_err();
+    assert!(matches!(err, ImageError::InUse { .. }), "exclusive: {err}");
+    drop(disk);
+    let disk = Image::open(Path::new(&device.0), Access::Read).unwrap();
+    assert_eq!(read_all(&disk)[4095..4098], [7, 8, 8]);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(100))]
 

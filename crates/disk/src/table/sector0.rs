@@ -76,7 +76,10 @@ fn loader(code: &[u8]) -> Loader {
 mod tests {
     use super::*;
 
-    fn sector(parts: &[(usize, &[u8])]) -> Sector0 {
+    /// Bytes at offsets.
+    type Parts<'a> = &'a [(usize, &'a [u8])];
+
+    fn sector(parts: Parts<'_>) -> Sector0 {
         let mut bytes = [0; 512];
         for (at, part) in parts {
             bytes[*at..*at + part.len()].copy_from_slice(part);
@@ -87,7 +90,7 @@ mod tests {
     #[test]
     fn tells_whose_code_it_is() {
         let grub: &[u8] = b"GRUB \0Geom\0Hard Disk\0Read\0 Error\0";
-        let cases: &[(&[(usize, &[u8])], Option<Loader>)] = &[
+        let cases: &[(Parts<'_>, Option<Loader>)] = &[
             (&[], None),
             (&[(440, b"\x12\x34\x56\x78")], None),
             (&[(0, b"\xeb\x63\x90"), (0x180, grub)], Some(Loader::Grub2)),
