@@ -18,6 +18,8 @@ mod superblock;
 mod sys;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod write;
 

@@ -1198,6 +1198,75 @@ static errcode_t expand_inline(struct comeback_ext *ext, ext2_ino_t ino, const v
 	return error ? error : closed;
 }
 
+/* Gives blocks back that an inode no longer maps: of a cluster, only when nothing else in it is mapped. */
+static errcode_t give_back(ext2_filsys fs, ext2_ino_t ino, struct ext2_inode *inode, blk64_t lblk, blk64_t pblk,
+			   blk64_t count)
+{
+	blk64_t ratio = (blk64_t)EXT2FS_CLUSTER_RATIO(fs), end = lblk + count, freed = 0;
+	errcode_t error = 0;
+
+	while (!error && lblk < end) {
+		blk64_t step = ratio - (lblk & (ratio - 1)), other = 0;
+
+		if (step > end - lblk)
+			step = end - lblk;
+		error = ext2fs_map_cluster_block(fs, ino, inode, lblk, &other);
+		if (!error && !other) {
+			ext2fs_block_alloc_stats2(fs, pblk, -1);
+			freed++;
+		}
+		lblk += step;
+		pblk += step;
+	}
+	return error ? error : ext2fs_iblk_sub_blocks(fs, inode, freed);
+}
+
+/* Unmaps all blocks from `need` on. ext2fs_punch of 1.47.0 fails on extent trees with more than the root ("illegal block
+ * number" when a file that lies in several groups is cut short), so extents are taken from the end, one by one. */
+static errcode_t truncate_blocks(ext2_filsys fs, ext2_ino_t ino, struct ext2_inode *inode, blk64_t need)
+{
+	ext2_extent_handle_t handle;
+	struct ext2fs_extent extent;
+	errcode_t error = 0;
+
+	if (!(inode->i_flags & EXT4_EXTENTS_FL))
+		return ext2fs_punch(fs, ino, inode, NULL, need, ~0ULL);
+	for (;;) {
+		blk64_t keep;
+
+		error = ext2fs_extent_open2(fs, ino, inode, &handle);
+		if (error)
+			return error;
+		error = ext2fs_extent_get(handle, EXT2_EXTENT_ROOT, &extent);
+		if (!error)
+			error = ext2fs_extent_get(handle, EXT2_EXTENT_LAST_LEAF, &extent);
+		if (error || extent.e_lblk + extent.e_len <= need)
+			break;
+		keep = extent.e_lblk < need ? need - extent.e_lblk : 0;
+		if (keep) {
+			struct ext2fs_extent rest = extent;
+
+			rest.e_len = (__u32)keep;
+			error = ext2fs_extent_replace(handle, 0, &rest);
+		} else {
+			error = ext2fs_extent_delete(handle, 0);
+			if (!error)
+				error = ext2fs_extent_fix_parents(handle);
+			if (error == EXT2_ET_NO_CURRENT_NODE)
+				error = 0;
+		}
+		ext2fs_extent_free(handle);
+		if (!error)
+			error = give_back(fs, ino, inode, extent.e_lblk + keep, extent.e_pblk + keep, extent.e_len - keep);
+		if (!error)
+			error = ext2fs_write_inode(fs, ino, inode);
+		if (error)
+			return error;
+	}
+	ext2fs_extent_free(handle);
+	return error == EXT2_ET_NO_CURRENT_NODE || error == EXT2_ET_EXTENT_NO_NEXT ? 0 : error;
+}
+
 /* Gives a regular file exactly the blocks that `size` bytes need, and that size. `done` is set when the content was
  * stored as well, inline. Blocks that the file has stay where they are. */
 long comeback_ext_resize(struct comeback_ext *ext, uint32_t ino, uint64_t size, const void *data, int *done)
@@ -1224,7 +1293,7 @@ long comeback_ext_resize(struct comeback_ext *ext, uint32_t ino, uint64_t size, 
 		if (error)
 			return error;
 	}
-	error = ext2fs_punch(fs, ino, &inode, NULL, need, ~0ULL);
+	error = truncate_blocks(fs, ino, &inode, need);
 	for (i = 0; !error && i < need; i++) {
 		error = ext2fs_bmap2(fs, ino, NULL, NULL, 0, i, &flags, &block);
 		if (!error && !block)
@@ -1289,7 +1358,7 @@ long comeback_ext_allocate_run(struct comeback_ext *ext, uint32_t ino, uint64_t 
 		ext2fs_block_alloc_stats2(fs, at, +1);
 	at = run;
 	if (inode.i_flags & EXT4_EXTENTS_FL) {
-		ext2fs_iblk_set(fs, &inode, EXT2FS_B2C(fs, taken));
+		ext2fs_iblk_add_blocks(fs, &inode, EXT2FS_B2C(fs, taken));
 		error = ext2fs_extent_open2(fs, ino, &inode, &handle);
 		for (; !error && left > 0; left--, at++)
 			error = ext2fs_extent_set_bmap(handle, at - run, at, 0);
@@ -1302,7 +1371,7 @@ long comeback_ext_allocate_run(struct comeback_ext *ext, uint32_t ino, uint64_t 
 			error = map_indirect(fs, depth, &at, &left, &inode.i_block[EXT2_NDIR_BLOCKS + depth - 1], &meta);
 		if (!error && left > 0)
 			error = EXT2_ET_FILE_TOO_BIG;
-		ext2fs_iblk_set(fs, &inode, EXT2FS_B2C(fs, taken) + meta);
+		ext2fs_iblk_add_blocks(fs, &inode, EXT2FS_B2C(fs, taken) + meta);
 	}
 	if (!error)
 		error = ext2fs_inode_size_set(fs, &inode, (ext2_off64_t)size);
@@ -1400,7 +1469,7 @@ long comeback_ext_remove(struct comeback_ext *ext, uint32_t dir, const char *nam
 	if (!error)
 		error = write_full(ext, ino, inode);
 	if (!error && ext2fs_inode_has_valid_blocks2(fs, (struct ext2_inode *)inode))
-		error = ext2fs_punch(fs, ino, (struct ext2_inode *)inode, NULL, 0, ~0ULL);
+		error = truncate_blocks(fs, ino, (struct ext2_inode *)inode, 0);
 	free(inode);
 	if (!error) {
 		ext->inodes[ext2fs_group_of_ino(fs, ino)] |= DIRTY;

@@ -22,8 +22,6 @@ pub(super) const INCOMPAT_JOURNAL_DEV: u32 = 0x8;
 const INCOMPAT_META_BG: u32 = 0x10;
 /// `s_feature_incompat`: 64bit.
 pub(super) const INCOMPAT_64BIT: u32 = 0x80;
-/// `s_feature_incompat`: metadata_csum_seed.
-pub(super) const INCOMPAT_CSUM_SEED: u32 = 0x2000;
 /// `s_feature_ro_compat`: bigalloc.
 pub(super) const RO_COMPAT_BIGALLOC: u32 = 0x200;
 /// `s_feature_ro_compat`: metadata_csum.
