@@ -627,3 +627,175 @@ fn stage_of(line: &[u8]) -> Option<Stage> {
 fn set(patterns: &[&str]) -> RegexSet {
     RegexSet::new(patterns).expect("the patterns are written in this file")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn rows(rows: &[&str]) -> Vec<String> {
+        rows.iter().map(|row| (*row).to_owned()).collect()
+    }
+
+    fn judge_in_boot_loader() -> Judge {
+        let mut judge = Judge::new(Platform::XenHvm);
+        judge.feed(
+            Source::Firmware,
+            b"Booting from Hard Disk...\nBooting from 0000:7c00\n",
+            at(1),
+        );
+        assert_eq!(judge.stage(), Stage::BootLoader);
+        judge
+    }
+
+    fn id(judge: &Judge) -> &'static str {
+        judge
+            .decision()
+            .and_then(|judgement| judgement.signature.as_ref())
+            .map_or("-", |finding| finding.id)
+    }
+
+    #[test]
+    fn a_prompt_is_a_line_that_stands_still() {
+        let mut judge = Judge::new(Platform::XenHvm);
+        judge.feed(Source::Serial, b"host login: ", at(10));
+        assert!(!judge.tick(at(10)), "more may follow");
+        judge.feed(Source::Serial, b"was at noon\n", at(10));
+        assert!(!judge.tick(at(20)), "it was no prompt");
+        judge.feed(Source::Serial, b"host login: ", at(21));
+        assert!(judge.tick(at(22)));
+        assert!(judge.decision().is_some_and(|judgement| judgement.login));
+    }
+
+    #[test]
+    fn a_finished_boot_waits_for_its_login_prompt() {
+        let finished = b"[  OK  ] Reached target multi-user.target - Multi-User System.\n";
+        let mut judge = Judge::new(Platform::XenHvm);
+        judge.feed(Source::Serial, finished, at(10));
+        assert!(!judge.tick(at(12)));
+        judge.feed(Source::Serial, b"host login: ", at(13));
+        assert!(judge.tick(at(14)));
+        assert_eq!(
+            judge.finish(End::Timeout, at(15)).evidence.as_deref(),
+            Some("host login:")
+        );
+
+        let mut judge = Judge::new(Platform::XenHvm);
+        judge.feed(Source::Serial, finished, at(10));
+        assert!(judge.tick(at(10) + LOGIN_AFTER));
+        let judgement = judge.finish(End::Timeout, at(60));
+        assert_eq!(
+            (judgement.verdict, judgement.login, id(&judge)),
+            (Verdict::Boots, false, "no-login-on-serial")
+        );
+    }
+
+    #[test]
+    fn a_boot_sector_that_hangs_is_told_by_the_processor() {
+        for (screen, mode, verdict, wanted) in [
+            (
+                "Booting from Hard Disk...",
+                CpuMode::Real,
+                Some(Verdict::DoesNotBoot),
+                "boot-loader-hang",
+            ),
+            ("GRUB ", CpuMode::Real, Some(Verdict::DoesNotBoot), "grub-hang"),
+            ("Loading Linux ...", CpuMode::Long, None, "-"),
+            ("", CpuMode::Protected, None, "-"),
+        ] {
+            let mut judge = judge_in_boot_loader();
+            judge.screen(rows(&[screen]), at(2));
+            assert!(!judge.loader_is_silent(at(10)));
+            assert!(!judge.cpu(mode, at(10)), "too early to say");
+            judge.cpu(mode, at(60));
+            assert_eq!(judge.decision().map(|judgement| judgement.verdict), verdict, "{screen}");
+            assert_eq!(id(&judge), wanted, "{screen}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_console_is_unknown() {
+        let mut judge = judge_in_boot_loader();
+        judge.cpu(CpuMode::Long, at(60));
+        let judgement = judge.finish(End::Timeout, at(300));
+        assert_eq!(
+            (judgement.verdict, id(&judge), judge.stage()),
+            (Verdict::Unknown, "silent-kernel", Stage::Kernel)
+        );
+    }
+
+    #[test]
+    fn an_error_of_the_boot_loader_decides_when_nothing_follows() {
+        let mut judge = judge_in_boot_loader();
+        judge.feed(Source::Serial, b"error: you need to load the kernel first.\n", at(2));
+        assert!(!judge.tick(at(10)), "the menu may have a fallback");
+        assert!(judge.tick(at(60)));
+        assert_eq!(id(&judge), "grub-no-kernel-loaded");
+    }
+
+    #[test]
+    fn the_screen_shows_what_the_serial_port_does_not() {
+        let mut judge = judge_in_boot_loader();
+        let screen = rows(&[
+            "error: no such device: 1234.",
+            "Entering rescue mode...",
+            "grub rescue> ",
+        ]);
+        assert!(!judge.screen(screen.clone(), at(2)), "it may still be changing");
+        assert!(judge.screen(screen, at(3)));
+        assert_eq!(id(&judge), "grub-no-such-device");
+    }
+
+    #[test]
+    fn a_login_prompt_on_the_screen_alone_is_a_boot_without_serial_console() {
+        let mut judge = judge_in_boot_loader();
+        let screen = rows(&["Debian GNU/Linux 7 host tty1", "host login:"]);
+        judge.screen(screen.clone(), at(20));
+        judge.screen(screen, at(21));
+        assert!(!judge.tick(at(22)));
+        assert!(judge.tick(at(21) + LOGIN_AFTER));
+        let judgement = judge.finish(End::Timeout, at(60));
+        assert_eq!(
+            (judgement.verdict, judgement.evidence.as_deref()),
+            (Verdict::Boots, Some("host login:"))
+        );
+        assert_eq!(id(&judge), "no-login-on-serial");
+    }
+
+    #[test]
+    fn a_restart_is_a_failure_unless_it_was_announced() {
+        let mut judge = judge_in_boot_loader();
+        assert!(!judge.restart(at(5)));
+        assert_eq!(judge.finish(End::Restart, at(5)).verdict, Verdict::DoesNotBoot);
+        assert_eq!(id(&judge), "guest-restarts");
+
+        let mut judge = judge_in_boot_loader();
+        let relabel = b"*** Warning -- SELinux targeted policy relabel is required.\n";
+        judge.feed(Source::Serial, &relabel.repeat(3), at(20));
+        assert!(judge.take_news().iter().any(|news| matches!(news, News::Wait(_))));
+        assert!(judge.restart(at(90)));
+        assert!(!judge.restart(at(95)), "it was announced once");
+
+        let mut judge = judge_in_boot_loader();
+        assert_eq!(
+            judge.finish(End::PowerOff, at(5)).signature.map(|finding| finding.id),
+            Some("guest-powers-off")
+        );
+    }
+
+    #[test]
+    fn nothing_of_the_boot_loader_is_believed_once_the_kernel_runs() {
+        let mut judge = judge_in_boot_loader();
+        judge.feed(
+            Source::Serial,
+            b"[    0.000000] Linux version 6.1\r\ngrub rescue> ",
+            at(5),
+        );
+        assert!(!judge.tick(at(10)));
+        judge.feed(Source::Firmware, b"No bootable device.\n", at(11));
+        assert!(judge.decision().is_none());
+    }
+}

@@ -10,9 +10,9 @@ use std::{
         process::CommandExt,
     },
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -55,7 +55,7 @@ pub struct Machine {
     pub keyboard: ChildStdin,
     /// Serial and firmware output.
     pub output: Streams,
-    stderr: Arc<Mutex<Vec<u8>>>,
+    stderr: Stderr,
     scratch: TempDir,
     /// When the guest's processor was started.
     pub started: Instant,
@@ -146,16 +146,7 @@ impl Machine {
             doing: "starting a thread",
             source,
         };
-        let stderr = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&stderr);
-        read_in_thread("qemu-stderr", errors, move |bytes| {
-            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.extend_from_slice(bytes);
-            let surplus = kept.len().saturating_sub(STDERR_LIMIT);
-            kept.drain(..surplus);
-            true
-        })
-        .map_err(threads_failed)?;
+        let stderr = Stderr::new(errors).map_err(threads_failed)?;
         let firmware = child.accept(&firmware, &stderr)?;
         let output = Streams::new(serial, firmware).map_err(threads_failed)?;
         let control = child.accept(&control, &stderr)?;
@@ -206,7 +197,7 @@ impl Machine {
 
     /// What QEMU wrote to its standard error.
     pub fn stderr(&self) -> String {
-        stderr_text(&self.stderr)
+        self.stderr.text()
     }
 
     /// The folder that holds what the guest writes.
@@ -283,11 +274,47 @@ impl Drop for Machine {
     }
 }
 
+/// What QEMU writes to its standard error, the end of it.
+#[derive(Debug)]
+struct Stderr {
+    kept: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Stderr {
+    fn new(stream: ChildStderr) -> io::Result<Self> {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let to = Arc::clone(&kept);
+        let reader = read_in_thread("qemu-stderr", stream, move |bytes| {
+            let mut kept = to.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.extend_from_slice(bytes);
+            let surplus = kept.len().saturating_sub(STDERR_LIMIT);
+            kept.drain(..surplus);
+            true
+        })?;
+        Ok(Self { kept, reader })
+    }
+
+    /// Waits until the last words of a QEMU that has ended are read.
+    fn wait_for_end(&self) {
+        let until = Instant::now() + Duration::from_secs(5);
+        while !self.reader.is_finished() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn text(&self) -> String {
+        let bytes = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+        if text.is_empty() { "nothing".to_owned() } else { text }
+    }
+}
+
 /// A child that is killed unless it is taken out.
 struct Guard(Option<Child>);
 
 impl Guard {
-    fn accept(&mut self, listener: &UnixListener, stderr: &Mutex<Vec<u8>>) -> Result<UnixStream, RehearseError> {
+    fn accept(&mut self, listener: &UnixListener, stderr: &Stderr) -> Result<UnixStream, RehearseError> {
         let failed = |source| RehearseError::Io {
             doing: "connecting to QEMU",
             source,
@@ -307,7 +334,10 @@ impl Guard {
                 .0
                 .as_mut()
                 .is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
-            if ended || Instant::now() > patience {
+            if ended {
+                return Err(self.failure(stderr, &io::ErrorKind::BrokenPipe.into()));
+            }
+            if Instant::now() > patience {
                 return Err(self.failure(stderr, &io::ErrorKind::TimedOut.into()));
             }
             thread::sleep(Duration::from_millis(5));
@@ -315,19 +345,25 @@ impl Guard {
     }
 
     /// The error to report when QEMU does not do what it should.
-    fn failure(&mut self, stderr: &Mutex<Vec<u8>>, error: &io::Error) -> RehearseError {
-        // The last words come with the end, which may be a moment away.
-        let patience = Instant::now() + Duration::from_millis(500);
+    fn failure(&mut self, stderr: &Stderr, error: &io::Error) -> RehearseError {
+        // A connection that broke means that QEMU is ending; on a busy machine its end takes a while to be seen.
+        let patience = match error.kind() {
+            io::ErrorKind::TimedOut => Duration::ZERO,
+            _ => PATIENCE,
+        };
+        let until = Instant::now() + patience;
         let mut status = None;
         while let Some(child) = &mut self.0 {
             status = child.try_wait().ok().flatten();
-            if status.is_some() || Instant::now() > patience {
+            if status.is_some() || Instant::now() >= until {
                 break;
             }
             thread::sleep(Duration::from_millis(5));
         }
-        thread::sleep(Duration::from_millis(20));
-        let stderr = stderr_text(stderr);
+        if status.is_some() {
+            stderr.wait_for_end();
+        }
+        let stderr = stderr.text();
         match status {
             Some(status) => RehearseError::QemuFailed {
                 status: status.to_string(),
@@ -473,12 +509,6 @@ fn die_with_parent(command: &mut Command) {
     unsafe { command.pre_exec(in_child) };
 }
 
-fn stderr_text(stderr: &Mutex<Vec<u8>>) -> String {
-    let bytes = stderr.lock().unwrap_or_else(PoisonError::into_inner);
-    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-    if text.is_empty() { "nothing".to_owned() } else { text }
-}
-
 /// Mode of the processor from the monitor's `info registers`: bit 0 of CR0 is protection, bit 10 of EFER is long mode.
 fn cpu_mode(registers: &str) -> CpuMode {
     let value = |name: &str| {
@@ -528,6 +558,21 @@ mod tests {
         assert!(line.contains("-nodefaults -no-user-config -nic none"), "{line}");
         assert!(line.contains("file.filename=/images/a,,b.img,snapshot=on"), "{line}");
         assert!(line.contains("-sandbox on,"), "{line}");
+    }
+
+    #[test]
+    fn the_last_words_of_a_qemu_that_ends_slowly_are_waited_for() {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "sleep 1; echo no such disk >&2; exit 7"])
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = Stderr::new(child.stderr.take().unwrap()).unwrap();
+        let error = Guard(Some(child)).failure(&stderr, &io::ErrorKind::BrokenPipe.into());
+        let RehearseError::QemuFailed { status, stderr } = error else {
+            panic!("{error}")
+        };
+        assert_eq!((status.as_str(), stderr.as_str()), ("exit status: 7", "no such disk"));
     }
 
     #[test]

@@ -110,13 +110,8 @@ impl Qmp {
         while self.replies.try_recv().is_ok() {}
         let mut message = json!({ "execute": command, "arguments": arguments }).to_string();
         message.push('\n');
-        let t0 = std::time::Instant::now();
         self.stream.write_all(message.as_bytes())?;
-        let reply = self.reply(patience);
-        if t0.elapsed() > Duration::from_secs(1) {
-            eprintln!("SLOW {command}: {:?} {:?}", t0.elapsed(), reply.as_ref().err());
-        }
-        let mut reply = reply?;
+        let mut reply = self.reply(patience)?;
         match reply["error"]["desc"].as_str() {
             Some(reason) => Err(io::Error::other(format!("QEMU refuses {command}: {reason}"))),
             None => Ok(reply["return"].take()),

@@ -6,7 +6,7 @@
 use std::{
     io::{self, Read},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -96,7 +96,7 @@ pub fn read_in_thread(
     name: &str,
     mut stream: impl Read + Send + 'static,
     mut take: impl FnMut(&[u8]) -> bool + Send + 'static,
-) -> io::Result<()> {
+) -> io::Result<JoinHandle<()>> {
     let body = move || {
         let mut buffer = [0; 16 << 10];
         loop {
@@ -112,7 +112,7 @@ pub fn read_in_thread(
             }
         }
     };
-    thread::Builder::new().name(name.to_owned()).spawn(body).map(|_| ())
+    thread::Builder::new().name(name.to_owned()).spawn(body)
 }
 
 #[cfg(test)]
