@@ -24,7 +24,12 @@ const BOOT: u64 = 256 * MIB;
 
 /// Path of the guest's image in the cache, which says by its name what it was made from.
 pub(crate) fn path(recipe: &Recipe) -> Result<PathBuf> {
-    let key = cache::sha256(format!("{VERSION} {}", serde_json::to_string(recipe)?).as_bytes());
+    // Saying it in other words makes no other guest.
+    let recipe = Recipe {
+        about: String::new(),
+        ..recipe.clone()
+    };
+    let key = cache::sha256(format!("{VERSION} {}", serde_json::to_string(&recipe)?).as_bytes());
     Ok(cache::folder("guests")?.join(format!("{}-{}.img", recipe.name, &key[..12])))
 }
 
@@ -218,6 +223,8 @@ mod tests {
     fn same_recipe_same_path() {
         let mut recipe = sample();
         let first = path(&recipe).unwrap();
+        assert_eq!(path(&recipe).unwrap(), first);
+        recipe.about = "other words".to_owned();
         assert_eq!(path(&recipe).unwrap(), first);
         recipe.settings.hazards = true;
         assert_ne!(path(&recipe).unwrap(), first);
