@@ -27,10 +27,9 @@
 //! changes there, are the same before and after. A revert of a disk that was used puts old metadata beside new data;
 //! forced, it restores only ranges that are as the conversion left them, and the file system has to be checked.
 
-use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use imago::FormatAccess;
@@ -41,13 +40,17 @@ use crate::image::{Format, qcow2};
 use crate::io::{ReadAt, WriteAt};
 use crate::patch::Patch;
 
+mod create;
 mod error;
+mod folder;
 mod journal;
 mod overlay;
 
+use create::{backing_path, prepare, write_folder};
 pub use error::SavedError;
+use folder::{append, io_error, parent, remove_file, remove_partial, sync_folder, write_journal};
 pub use journal::State;
-use journal::{Journal, Piece, Witness, cut, sha256};
+use journal::{Journal, Piece, sha256};
 
 /// What the firmware starts, in bytes.
 const SECTOR: u64 = 512;
@@ -512,48 +515,6 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Checks the patch against the disk and makes its journal.
-fn prepare(disk: &dyn ReadAt, patch: &Patch, request: &Request<'_>) -> Result<Journal, SavedError> {
-    let invalid = |reason: &str| SavedError::Invalid(reason.to_owned());
-    let mut journal = Journal::new(
-        request.format,
-        disk.size(),
-        request.ids.clone(),
-        request.description.clone(),
-    );
-    let mut end = 0;
-    for range in &patch.ranges {
-        let fits = range
-            .offset
-            .checked_add(range.len())
-            .is_some_and(|end| end <= disk.size());
-        if range.offset < end || !fits || range.old.len() != range.new.len() || range.is_empty() {
-            return Err(invalid("its ranges overlap, are out of order or lie past the end"));
-        }
-        end = range.end();
-        for span in cut(range.offset, range.len()) {
-            let from = (span.offset - range.offset) as usize;
-            let part = from..from + span.len as usize;
-            if read_disk(disk, span)? != range.old[part.clone()] {
-                return Err(SavedError::Stale { offset: span.offset });
-            }
-            journal.pieces.push(Piece {
-                span,
-                old: sha256(&range.old[part.clone()]),
-                new: sha256(&range.new[part]),
-            });
-        }
-    }
-    for &span in &request.witnesses {
-        if span.len > journal::MAX_WITNESS || span.checked_end().is_none_or(|end| end > disk.size()) {
-            return Err(invalid("a witness is too long or lies past the end"));
-        }
-        let sha256 = witness_hash(disk, span, journal.pieces.iter().map(|piece| piece.span))?;
-        journal.witnesses.push(Witness { span, sha256 });
-    }
-    Ok(journal)
-}
-
 /// Checksum of a witness, what the patch changes there taken as zero.
 fn witness_hash(disk: &dyn ReadAt, witness: Span, pieces: impl Iterator<Item = Span>) -> Result<String, SavedError> {
     let mut bytes = read_disk(disk, witness)?;
@@ -564,90 +525,6 @@ fn witness_hash(disk: &dyn ReadAt, witness: Span, pieces: impl Iterator<Item = S
         bytes[from as usize..to as usize].fill(0);
     }
     Ok(sha256(&bytes))
-}
-
-/// Fills the new folder: both overlays, then the journal; all synced.
-fn write_folder(
-    folder: &Path,
-    disk: &dyn ReadAt,
-    patch: &Patch,
-    journal: &Journal,
-    backing: &str,
-    format: Format,
-) -> Result<(), SavedError> {
-    let backing = overlay::Backing {
-        path: backing,
-        format: format.qemu_name(),
-    };
-    let mut clusters = old_clusters(disk, patch)?;
-    let undo = folder.join(UNDO);
-    overlay::write(&undo, disk.size(), backing, &clusters).map_err(io_error("writing", &undo))?;
-    overwrite(&mut clusters, overlay::cluster_size(disk.size()), patch);
-    let path = folder.join(PATCH);
-    overlay::write(&path, disk.size(), backing, &clusters).map_err(io_error("writing", &path))?;
-    write_journal(&folder.join(JOURNAL), journal)?;
-    sync_folder(folder)
-}
-
-/// All clusters that the patch touches, as they are on the disk. The last one of a disk is filled up with zeros.
-fn old_clusters(disk: &dyn ReadAt, patch: &Patch) -> Result<BTreeMap<u64, Vec<u8>>, SavedError> {
-    let size = overlay::cluster_size(disk.size());
-    let mut clusters = BTreeMap::new();
-    for range in &patch.ranges {
-        for number in range.offset / size..=(range.end() - 1) / size {
-            if let std::collections::btree_map::Entry::Vacant(entry) = clusters.entry(number) {
-                let offset = number * size;
-                let len = size.min(disk.size() - offset);
-                let mut bytes = read_disk(disk, Span { offset, len })?;
-                bytes.resize(size as usize, 0);
-                entry.insert(bytes);
-            }
-        }
-    }
-    Ok(clusters)
-}
-
-/// Puts the new bytes into the clusters.
-fn overwrite(clusters: &mut BTreeMap<u64, Vec<u8>>, size: u64, patch: &Patch) {
-    for range in &patch.ranges {
-        for (number, cluster) in clusters.range_mut(range.offset / size..=(range.end() - 1) / size) {
-            let start = number * size;
-            let (from, to) = (range.offset.max(start), range.end().min(start + size));
-            let new = &range.new[(from - range.offset) as usize..(to - range.offset) as usize];
-            cluster[(from - start) as usize..(to - start) as usize].copy_from_slice(new);
-        }
-    }
-}
-
-/// The disk as the overlays name it: from within their folder if it lies beside that, else by its full path.
-fn backing_path(folder: &Path, image: &Path) -> Result<String, SavedError> {
-    let real = |path: &Path| path.canonicalize().map_err(io_error("opening", path));
-    let image = real(image)?;
-    let path = match image.file_name() {
-        Some(name) if image.parent() == Some(&real(parent(folder))?) => Path::new("..").join(name),
-        _ => image,
-    };
-    match path.to_str() {
-        Some(path) if path.len() <= 1023 => Ok(path.to_owned()),
-        Some(_) => Err(SavedError::Invalid(
-            "the path of the image is longer than 1023 bytes".to_owned(),
-        )),
-        None => Err(SavedError::Invalid(format!("{} is not valid UTF-8", path.display()))),
-    }
-}
-
-fn write_journal(path: &Path, journal: &Journal) -> Result<(), SavedError> {
-    let text = serde_json::to_vec_pretty(journal).map_err(|err| io_error("writing", path)(err.into()))?;
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    file.and_then(|mut file| {
-        file.write_all(&text)?;
-        file.sync_all()
-    })
-    .map_err(io_error("writing", path))
 }
 
 fn read_disk(disk: &dyn ReadAt, span: Span) -> Result<Vec<u8>, SavedError> {
@@ -667,46 +544,6 @@ fn flush(disk: &dyn WriteAt) -> Result<(), SavedError> {
         offset: 0,
         source,
     })
-}
-
-/// Removes what an interrupted [`Saved::create`] or [`Saved::remove`] left behind.
-fn remove_partial(path: &Path) -> Result<(), SavedError> {
-    match fs::remove_dir_all(path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed.map_err(io_error("removing", path)),
-    }
-}
-
-fn remove_file(path: &Path) -> Result<(), SavedError> {
-    match fs::remove_file(path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed.map_err(io_error("removing", path)),
-    }
-}
-
-fn sync_folder(path: &Path) -> Result<(), SavedError> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(io_error("syncing", path))
-}
-
-/// The folder that `path` lies in.
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
-}
-
-fn append(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SavedError {
-    let path = path.to_owned();
-    move |source| SavedError::Io { doing, path, source }
 }
 
 #[cfg(test)]

@@ -164,6 +164,16 @@ pub enum TableError {
         /// Size of the disk in bytes.
         size: u64,
     },
+    /// The first and the last sector of a partition make no sense.
+    #[error("partition {number} reaches from sector {from} to {to}; repair the table with gdisk first")]
+    Bounds {
+        /// Number of the partition.
+        number: u32,
+        /// Its first sector.
+        from: u64,
+        /// Its last sector.
+        to: u64,
+    },
     /// Two partitions share bytes.
     #[error("partitions {first} and {second} overlap; repair the table with sfdisk or gdisk first")]
     Overlap {
@@ -224,22 +234,28 @@ pub fn read(disk: &dyn ReadAt) -> Result<Table, TableError> {
     };
     if header.is_protective() {
         gpt::read_into(disk, &mut table)?;
-    } else {
-        mbr::read_into(disk, &header, &mut table)?;
-        if table.partitions.is_empty() {
-            // Boot code alone, or a table nobody used; if it is not a table for sure, do not call it one.
-            if !matches!(probe::identify(disk)?, Content::Unknown | Content::Empty) {
-                table.scheme = Scheme::None;
-                table.id = None;
-            }
-        } else if matches!(probe::identify(disk)?, Content::Fat | Content::Ntfs) {
-            // The boot record of these file systems also ends in 55AA, its entries are code and text.
-            table.scheme = Scheme::None;
-            table.id = None;
-            table.partitions.clear();
-        }
+        check(&table.partitions, disk.size())?;
+        return Ok(table);
     }
-    check(&table.partitions, disk.size())?;
+    mbr::read_into(disk, &header, &mut table)?;
+    let checked = check(&table.partitions, disk.size());
+    let is_bare = match probe::identify(disk)? {
+        Content::Unknown | Content::Empty => false,
+        // The boot record of these file systems also ends in 55AA, its entries are code and text.
+        Content::Fat | Content::Ntfs => true,
+        // Boot code in front of a bare file system: no entries, or, where the code goes on, what makes none.
+        _ => table.partitions.is_empty() || checked.is_err(),
+    };
+    if is_bare {
+        if let Err(err) = checked {
+            table.notes.push(Note::NotATable(err.to_string()));
+        }
+        table.scheme = Scheme::None;
+        table.id = None;
+        table.partitions.clear();
+        return Ok(table);
+    }
+    checked?;
     Ok(table)
 }
 

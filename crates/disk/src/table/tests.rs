@@ -182,6 +182,15 @@ fn what_is_no_table() {
             loader: Some(Loader::Unknown)
         }
     );
+    // Boot code that goes on where the entries would be, as EXTLINUX writes it.
+    let mut code = [0; 66];
+    code[4..16].copy_from_slice(b"\x83CHScCHSccch");
+    code[64..].copy_from_slice(&[0x55, 0xaa]);
+    let table = read(&patched(&ext_magic(&blank), 446, &code)).unwrap();
+    assert_eq!(
+        (table.scheme, table.partitions.len(), table.notes.len()),
+        (Scheme::None, 0, 1)
+    );
     // An empty table on an empty disk is one.
     assert_eq!(scheme(&patched(&blank, 510, &[0x55, 0xaa])), Scheme::Mbr);
     // Text where the entries would be.
