@@ -117,3 +117,6 @@ impl Compression {
     }
 }
 
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -177,3 +177,6 @@ impl Initramfs {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,3 +97,6 @@ impl Kernel {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

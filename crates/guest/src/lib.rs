@@ -2,6 +2,7 @@
 
 pub mod cmdline;
 pub mod compression;
+pub mod console;
 pub mod defaults;
 pub mod drivers;
 pub mod fstab;
@@ -10,6 +11,7 @@ pub mod kernel;
 pub mod kernels;
 mod limit;
 pub mod menu;
+pub mod network;
 pub mod release;
 pub mod resume;
 pub mod selinux;

@@ -127,26 +127,33 @@ impl Reading {
             // One byte more than is allowed, so that `count` sees that there is more.
             .take(MAX_UNPACKED + 1 - self.unpacked);
         let mut source = Source::new(decoder);
+        let read = self.archives(&mut source);
+        // Too large comes first: the limit cuts the stream off, which looks like a damaged archive.
+        self.count(source.position)?;
+        read
+    }
+
+    /// The archives in an unpacked segment.
+    fn archives(&mut self, source: &mut Source<impl Read>) -> Result<(), InitramfsError> {
         let files_before = self.files;
         let start = source.peek(6).map_err(|error| self.unpack(error))?.to_vec();
         // An ext2 image begins with zeros.
         if !is_cpio(&start) {
-            self.not_an_image(&mut source)?;
+            self.not_an_image(source)?;
         }
-        while pass_zeros(&mut source).map_err(|error| self.unpack(error))? {
+        while pass_zeros(source).map_err(|error| self.unpack(error))? {
             let start = source.peek(6).map_err(|error| self.unpack(error))?.to_vec();
             if !is_cpio(&start) {
                 if self.files == files_before {
                     let segment = self.segment;
                     return Err(InitramfsError::UnknownFormat { segment, start });
                 }
-                let rest = MAX_UNPACKED;
-                source.pass(rest).map_err(|error| self.unpack(error))?;
+                source.pass(MAX_UNPACKED).map_err(|error| self.unpack(error))?;
                 break;
             }
-            self.archive(&mut source)?;
+            self.archive(source)?;
         }
-        self.count(source.position)
+        Ok(())
     }
 
     /// One cpio archive, to its trailer or the end of the input.
@@ -162,6 +169,9 @@ impl Reading {
             // An archive without a trailer may be followed by padding.
             if header.first() == Some(&0) {
                 return Ok(());
+            }
+            if header.len() < HEADER {
+                return Err(self.cpio(at, "it ends within a header"));
             }
             let Some(header) = Header::parse(header) else {
                 return Err(self.cpio(at, "no newc header"));

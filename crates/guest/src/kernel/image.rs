@@ -112,3 +112,6 @@ impl KernelImage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
