@@ -1,6 +1,8 @@
 //! Watches what a virtual machine says on its console until it says what one waits for.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{Read, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -21,6 +23,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) after: &'a str,
     pub(crate) success: &'a str,
     pub(crate) failures: &'a [&'a str],
+    /// Where the console goes as it comes, for those who want to look on.
+    pub(crate) transcript: Option<&'a Path>,
 }
 
 /// What was seen.
@@ -54,6 +58,10 @@ pub(crate) fn watch(command: &mut Command, watch: &Watch) -> Result<Seen> {
             .with_context(|| format!("starting {program}"))?,
     );
     let mut output = machine.0.stdout.take().context("a child without standard output")?;
+    let mut transcript = match watch.transcript {
+        Some(path) => Some(File::create(path).with_context(|| format!("creating {}", path.display()))?),
+        None => None,
+    };
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut buffer = [0; 4096];
@@ -69,7 +77,12 @@ pub(crate) fn watch(command: &mut Command, watch: &Watch) -> Result<Seen> {
     let success = loop {
         let left = watch.timeout.saturating_sub(start.elapsed());
         match receiver.recv_timeout(left) {
-            Ok(more) => bytes.extend(more),
+            Ok(more) => {
+                if let Some(file) = &mut transcript {
+                    file.write_all(&more).context("writing the transcript")?;
+                }
+                bytes.extend(more);
+            }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break false,
         }
         let text = String::from_utf8_lossy(&bytes);
@@ -155,6 +168,7 @@ mod tests {
         after: "starts",
         success: "login:",
         failures: &["panic"],
+        transcript: None,
     };
 
     #[test]

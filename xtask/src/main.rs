@@ -11,7 +11,6 @@ mod run;
 mod xen;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -52,25 +51,7 @@ enum Command {
         names: Vec<String>,
     },
     /// Boot a disk under a real Xen, which QEMU emulates. Takes minutes.
-    Xen {
-        /// Raw or qcow2 image.
-        disk: PathBuf,
-        /// How Xen runs the guest.
-        #[arg(long = "as", default_value = "pv")]
-        mode: xen::Mode,
-        /// Whether the disk has a partition table [default: as its first sector says].
-        #[arg(long)]
-        partitioned: Option<bool>,
-        /// Let the guest write to its disk; what it writes is dropped otherwise.
-        #[arg(long)]
-        write: bool,
-        /// Seconds after which to give up.
-        #[arg(long, default_value_t = 900)]
-        timeout: u64,
-        /// Write the guest's console to this file [default: print it when there is no login prompt].
-        #[arg(long)]
-        transcript: Option<PathBuf>,
-    },
+    Xen(xen::Arguments),
 }
 
 fn main() -> Result<()> {
@@ -79,26 +60,6 @@ fn main() -> Result<()> {
         Command::BootAssets { output } => assets::command(output.as_deref()),
         Command::Build { release } => program::command(release),
         Command::Guests { names } => guests::command(&names),
-        Command::Xen {
-            disk,
-            mode,
-            partitioned,
-            write,
-            timeout,
-            transcript,
-        } => {
-            let partitioned = partitioned.map_or_else(|| xen::is_partitioned(&disk), Ok)?;
-            let timeout = Duration::from_secs(timeout);
-            xen::command(
-                &xen::Wanted {
-                    disk: &disk,
-                    mode,
-                    partitioned,
-                    write,
-                    timeout,
-                },
-                transcript.as_deref(),
-            )
-        }
+        Command::Xen(arguments) => xen::command(&arguments),
     }
 }

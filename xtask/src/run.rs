@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail};
 
 /// How many bytes of a failed program's output an error quotes, from its end.
 const QUOTED: usize = 4000;
+/// How many characters of a command line an error shows.
+const SHOWN: usize = 400;
 
 /// Runs a command to its end. Its output is held back, and quoted in the error if it fails.
 pub(crate) fn quietly(command: &mut Command) -> Result<()> {
@@ -59,12 +61,17 @@ fn name(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }
 
+/// The command as one would type it, cut short where it is longer than anyone would.
 fn shown(command: &Command) -> String {
-    std::iter::once(command.get_program())
+    let words: Vec<_> = std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(OsStr::to_string_lossy)
-        .collect::<Vec<_>>()
-        .join(" ")
+        .collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 fn tail(said: &str) -> &str {

@@ -52,6 +52,8 @@ pub(crate) struct Wanted<'a> {
     /// Let the guest write to its disk; what it writes is dropped otherwise.
     pub(crate) write: bool,
     pub(crate) timeout: Duration,
+    /// Where the console of Xen, dom0 and the guest goes as it comes.
+    pub(crate) transcript: Option<&'a Path>,
 }
 
 /// What became of it.
@@ -81,6 +83,7 @@ pub(crate) fn boot(wanted: &Wanted) -> Result<Boot> {
         after: STARTS,
         success: "login:",
         failures: &[ENDED, "Kernel panic", "Rebooting in", "emergency mode"],
+        transcript: wanted.transcript,
     };
     let seen = console::watch(&mut qemu(&dom0, wanted)?, &watch)?;
     let console = seen
@@ -94,13 +97,48 @@ pub(crate) fn boot(wanted: &Wanted) -> Result<Boot> {
     })
 }
 
+/// What `cargo xtask xen` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Raw or qcow2 image.
+    disk: PathBuf,
+    /// How Xen runs the guest.
+    #[arg(long = "as", default_value = "pv")]
+    mode: Mode,
+    /// Whether the disk has a partition table [default: as its first sector says].
+    #[arg(long)]
+    partitioned: Option<bool>,
+    /// Let the guest write to its disk; what it writes is dropped otherwise.
+    #[arg(long)]
+    write: bool,
+    /// Seconds after which to give up.
+    #[arg(long, default_value_t = 900)]
+    timeout: u64,
+    /// Write the console of Xen, dom0 and the guest to this file.
+    #[arg(long)]
+    transcript: Option<PathBuf>,
+}
+
 /// `cargo xtask xen`.
-pub(crate) fn command(wanted: &Wanted, transcript: Option<&Path>) -> Result<()> {
-    let boot = boot(wanted)?;
-    match transcript {
-        Some(path) => fs::write(path, &boot.console).with_context(|| format!("writing {}", path.display()))?,
-        None if boot.login => {}
-        None => println!("{}", boot.console),
+pub(crate) fn command(arguments: &Arguments) -> Result<()> {
+    let Arguments {
+        disk,
+        mode,
+        partitioned,
+        write,
+        timeout,
+        transcript,
+    } = arguments;
+    let boot = boot(&Wanted {
+        disk,
+        mode: *mode,
+        partitioned: partitioned.map_or_else(|| is_partitioned(disk), Ok)?,
+        write: *write,
+        timeout: Duration::from_secs(*timeout),
+        transcript: transcript.as_deref(),
+    })?;
+    if !boot.login {
+        println!("{}", boot.console);
     }
     ensure!(boot.login, "no login prompt after {} s", boot.took.as_secs());
     println!("login prompt after {} s", boot.took.as_secs());
@@ -180,7 +218,7 @@ fn is_qcow2(disk: &Path) -> Result<bool> {
 /// Whether a raw image has partitions. Boot code in the first sector of an unpartitioned disk leaves the table empty.
 pub(crate) fn is_partitioned(disk: &Path) -> Result<bool> {
     if is_qcow2(disk)? {
-        bail!("{} is a qcow2 image: say --partitioned yes or no", disk.display());
+        bail!("{} is a qcow2 image: say --partitioned true or false", disk.display());
     }
     let mut sector = [0; 512];
     let mut file = File::open(disk).with_context(|| format!("opening {}", disk.display()))?;
@@ -373,6 +411,7 @@ mod tests {
                 partitioned,
                 write,
                 timeout: Duration::ZERO,
+                transcript: None,
             };
             let command = qemu(folder.path(), &wanted).unwrap();
             command

@@ -1,5 +1,6 @@
 //! The inside of a guest as a tar file, made by `mmdebstrap` and shared by all recipes that agree on it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,33 +39,35 @@ pub(crate) fn ready(rootfs: &Rootfs) -> Result<PathBuf> {
             rootfs.suite.name(),
             rootfs.kernels.join(" and ")
         );
-        let tar = folder.join("rootfs.tar");
-        run::quietly(command(rootfs).arg(rootfs.suite.name()).arg(&tar))
+        let [tar, dpkg] = ["rootfs.tar", "dpkg.cfg"].map(|name| folder.join(name));
+        fs::write(&dpkg, dpkg_options()).with_context(|| format!("writing {}", dpkg.display()))?;
+        run::quietly(command(rootfs, &dpkg).arg(rootfs.suite.name()).arg(&tar))
             .with_context(|| format!("installing {} into a folder", rootfs.suite.name()))?;
         Ok(tar)
     })
 }
 
-/// `mmdebstrap` with all but suite and target.
-fn command(rootfs: &Rootfs) -> Command {
-    let mut command = Command::new("mmdebstrap");
-    command.args(["--quiet", "--variant=minbase", "--components=main"]);
-    // The files that prepare the initramfs are there before the packages that own them.
-    command.args(["--dpkgopt=force-confold", "--dpkgopt=force-unsafe-io"]);
-    for folder in [
-        "/usr/share/doc/*",
-        "/usr/share/man/*",
-        "/usr/share/locale/*",
-        "/usr/share/i18n/*",
-    ] {
-        command.arg(format!("--dpkgopt=path-exclude={folder}"));
+/// What dpkg leaves out, and that it asks no questions about the settings that are there before their packages.
+fn dpkg_options() -> String {
+    let mut text = "force-confold\nforce-unsafe-io\n".to_owned();
+    for folder in ["doc", "man", "locale", "i18n"] {
+        text.push_str(&format!("path-exclude=/usr/share/{folder}/*\n"));
     }
     for path in NO_DRIVERS.iter().flat_map(|pattern| alternatives(pattern)) {
         // Before Debian 13, packages have it in /lib.
         for top in ["/lib", "/usr/lib"] {
-            command.arg(format!("--dpkgopt=path-exclude={top}/modules/*/kernel/{path}*"));
+            text.push_str(&format!("path-exclude={top}/modules/*/kernel/{path}*\n"));
         }
     }
+    text
+}
+
+/// `mmdebstrap` with all but suite and target.
+fn command(rootfs: &Rootfs, dpkg: &Path) -> Command {
+    let mut command = Command::new("mmdebstrap");
+    command
+        .args(["--variant=minbase", "--components=main"])
+        .arg(format!("--dpkgopt={}", dpkg.display()));
     let mut packages: Vec<_> = BASE.to_vec();
     packages.extend(rootfs.kernels.iter().chain(&rootfs.packages).map(String::as_str));
     packages.push(if rootfs.initramfs == Initramfs::Dracut {
@@ -130,7 +133,7 @@ mod tests {
     use super::*;
 
     fn arguments(rootfs: &Rootfs) -> Vec<String> {
-        command(rootfs)
+        command(rootfs, Path::new("dpkg.cfg"))
             .get_args()
             .map(|argument| argument.to_string_lossy().into_owned())
             .collect()
