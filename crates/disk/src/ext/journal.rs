@@ -12,9 +12,7 @@ mod log;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use self::log::{
-    Checksums, FEATURE_ASYNC_COMMIT, Log, Tag, be32, be64, commit_time, crc32_be, crc32c, io_error,
-};
+use self::log::{Checksums, FEATURE_ASYNC_COMMIT, Log, Tag, be32, be64, commit_time, crc32_be, crc32c, io_error};
 use super::error::ExtError;
 use super::superblock::{self, INCOMPAT_RECOVER, RO_COMPAT_METADATA_CSUM, Superblock};
 use super::{Access, Ext};
@@ -27,7 +25,7 @@ const COMMIT: u32 = 2;
 const REVOKE: u32 = 5;
 
 /// What a replay did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Replay {
     /// Transactions that were complete.
     pub transactions: u64,
@@ -197,7 +195,9 @@ fn scan(log: &mut Log) -> Result<u32, ExtError> {
                         break;
                     }
                     if superblock.incompat & FEATURE_ASYNC_COMMIT == 0 {
-                        return Err(corrupt(format!("the commit of transaction {sequence} has a bad checksum")));
+                        return Err(corrupt(format!(
+                            "the commit of transaction {sequence} has a bad checksum"
+                        )));
                     }
                     end.get_or_insert(sequence);
                 }
@@ -259,11 +259,17 @@ fn revoked(log: &mut Log, end: u32) -> Result<HashMap<u64, u32>, ExtError> {
         }
         let used = be32(block, 12) as usize;
         if used > log.payload() {
-            return Err(corrupt(format!("a revoke block of transaction {sequence} holds {used} bytes")));
+            return Err(corrupt(format!(
+                "a revoke block of transaction {sequence} holds {used} bytes"
+            )));
         }
         let width = if log.superblock().is_wide() { 8 } else { 4 };
         for entry in block[16.min(used)..used].chunks_exact(width) {
-            let number = if width == 8 { be64(entry, 0) } else { u64::from(be32(entry, 0)) };
+            let number = if width == 8 {
+                be64(entry, 0)
+            } else {
+                u64::from(be32(entry, 0))
+            };
             let last = revoked.entry(number).or_insert(sequence);
             if later(sequence, *last) {
                 *last = sequence;

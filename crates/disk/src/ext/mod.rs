@@ -130,7 +130,10 @@ impl Ext {
             _ => ranges.push(start..end),
         };
         // No bitmap has a bit for what lies before the first data block, nor for the boot sector.
-        add(0, block_size.max(u64::from(self.superblock.first_data_block) * block_size));
+        add(
+            0,
+            block_size.max(u64::from(self.superblock.first_data_block) * block_size),
+        );
         for group in 0..handle.groups() {
             for (start, len) in handle.used(group)? {
                 add(start * block_size, (start + len) * block_size);

@@ -1170,8 +1170,16 @@ long comeback_ext_set_xattr(struct comeback_ext *ext, uint32_t ino, const char *
 static errcode_t set_inline(struct comeback_ext *ext, ext2_ino_t ino, const void *data, uint64_t len)
 {
 	struct ext2_inode_large *inode;
-	errcode_t error = ext2fs_inline_data_set(ext->fs, ino, NULL, (void *)data, len);
+	char padded[EXT4_MIN_INLINE_DATA_SIZE] = { 0 };
+	errcode_t error;
 
+	/* What was there before would stay behind a shorter content. */
+	if (len < sizeof padded) {
+		memcpy(padded, data, len);
+		error = ext2fs_inline_data_set(ext->fs, ino, NULL, padded, sizeof padded);
+	} else {
+		error = ext2fs_inline_data_set(ext->fs, ino, NULL, (void *)data, len);
+	}
 	if (error)
 		return error;
 	error = read_full(ext, ino, &inode);

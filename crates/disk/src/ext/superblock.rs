@@ -104,7 +104,7 @@ impl std::fmt::Display for Kind {
 }
 
 /// The three feature words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Features {
     /// `s_feature_compat`: a driver that does not know one of these may read and write.
     pub compat: u32,
@@ -137,9 +137,13 @@ impl Features {
 
     /// Whether the feature of this name is set.
     pub fn has(&self, name: &str) -> bool {
-        [(self.compat, COMPAT), (self.incompat, INCOMPAT), (self.ro_compat, RO_COMPAT)]
-            .iter()
-            .any(|(word, table)| table.iter().any(|&(bit, known)| known == name && word & bit != 0))
+        [
+            (self.compat, COMPAT),
+            (self.incompat, INCOMPAT),
+            (self.ro_compat, RO_COMPAT),
+        ]
+        .iter()
+        .any(|(word, table)| table.iter().any(|&(bit, known)| known == name && word & bit != 0))
     }
 }
 
@@ -155,7 +159,7 @@ fn names(word: u32, table: &[(u32, &str)], prefix: &str) -> Vec<String> {
 }
 
 /// What the superblock says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Superblock {
     /// Bytes per block.
     pub block_size: u32,
@@ -278,7 +282,10 @@ impl Superblock {
         };
         let (log_block, log_cluster) = (le32(0x18), le32(0x1c));
         if log_block > 6 {
-            return damaged(format!("block size 2^{} bytes, at most 2^16 are possible", 10 + u64::from(log_block)));
+            return damaged(format!(
+                "block size 2^{} bytes, at most 2^16 are possible",
+                10 + u64::from(log_block)
+            ));
         }
         let features = Features {
             compat: le32(0x5c),

@@ -91,13 +91,7 @@ unsafe extern "C" {
     fn comeback_ext_set_flags(ext: *mut Raw, ino: u32, set: u32, clear: u32) -> c_long;
     fn comeback_ext_set_attributes(ext: *mut Raw, ino: u32, mode: u32, uid: u32, gid: u32, time: i64) -> c_long;
     fn comeback_ext_touch(ext: *mut Raw, ino: u32, time: i64) -> c_long;
-    fn comeback_ext_set_xattr(
-        ext: *mut Raw,
-        ino: u32,
-        name: *const c_char,
-        value: *const c_void,
-        len: u64,
-    ) -> c_long;
+    fn comeback_ext_set_xattr(ext: *mut Raw, ino: u32, name: *const c_char, value: *const c_void, len: u64) -> c_long;
     fn comeback_ext_resize(ext: *mut Raw, ino: u32, size: u64, data: *const c_void, done: *mut c_int) -> c_long;
     fn comeback_ext_allocate_run(ext: *mut Raw, ino: u32, size: u64) -> c_long;
     fn comeback_ext_create(
@@ -380,11 +374,13 @@ impl Handle {
             None => {
                 // SAFETY: the shim has freed all that knew the address.
                 let medium = unsafe { Box::from_raw(medium.as_ptr()) };
-                Err(verdict("opening the file system", code, 0, &medium).unwrap_or_else(|| ExtError::Library {
-                    what: "opening the file system".to_owned(),
-                    message: "no handle".to_owned(),
-                    code,
-                }))
+                Err(
+                    verdict("opening the file system", code, 0, &medium).unwrap_or_else(|| ExtError::Library {
+                        what: "opening the file system".to_owned(),
+                        message: "no handle".to_owned(),
+                        code,
+                    }),
+                )
             }
         }
     }
@@ -405,7 +401,9 @@ impl Handle {
     /// Writes bitmaps, descriptors and superblock as far as they have changed.
     pub(super) fn flush(&mut self) -> Result<(), ExtError> {
         // SAFETY: `raw` is live; opened for writing, as `Ext::flush` sees to.
-        self.call("writing bitmaps and group descriptors", |raw| unsafe { comeback_ext_flush(raw) })
+        self.call("writing bitmaps and group descriptors", |raw| unsafe {
+            comeback_ext_flush(raw)
+        })
     }
 
     /// Free blocks and inodes, by the group descriptors.
@@ -535,10 +533,13 @@ impl Handle {
 
     /// Sets an extended attribute.
     pub(super) fn set_xattr(&mut self, ino: u32, name: &CStr, value: &[u8]) -> Result<(), ExtError> {
-        self.call(&format!("extended attribute {} of inode {ino}", name.to_string_lossy()), |raw| {
-            // SAFETY: `raw`, `name` and `value` are live.
-            unsafe { comeback_ext_set_xattr(raw, ino, name.as_ptr(), value.as_ptr().cast(), value.len() as u64) }
-        })
+        self.call(
+            &format!("extended attribute {} of inode {ino}", name.to_string_lossy()),
+            |raw| {
+                // SAFETY: `raw`, `name` and `value` are live.
+                unsafe { comeback_ext_set_xattr(raw, ino, name.as_ptr(), value.as_ptr().cast(), value.len() as u64) }
+            },
+        )
     }
 
     /// Gives a file the blocks and the size for `content`. True when the content was stored as well (inline).
@@ -569,19 +570,25 @@ impl Handle {
     ) -> Result<u32, ExtError> {
         let mut ino = 0;
         let target = target.map_or(std::ptr::null(), |target| target.as_ptr());
-        self.call(&format!("creating {} in directory inode {dir}", name.to_string_lossy()), |raw| {
-            // SAFETY: `raw` and all strings are live; a target may be NULL.
-            unsafe { comeback_ext_create(raw, dir, name.as_ptr(), c_int::from(is_dir), target, &raw mut ino) }
-        })?;
+        self.call(
+            &format!("creating {} in directory inode {dir}", name.to_string_lossy()),
+            |raw| {
+                // SAFETY: `raw` and all strings are live; a target may be NULL.
+                unsafe { comeback_ext_create(raw, dir, name.as_ptr(), c_int::from(is_dir), target, &raw mut ino) }
+            },
+        )?;
         Ok(ino)
     }
 
     /// Takes a name out of a directory, and the inode with its last name.
     pub(super) fn remove(&mut self, dir: u32, name: &CStr, ino: u32) -> Result<(), ExtError> {
-        self.call(&format!("removing {} from directory inode {dir}", name.to_string_lossy()), |raw| {
-            // SAFETY: `raw` and `name` are live.
-            unsafe { comeback_ext_remove(raw, dir, name.as_ptr(), ino) }
-        })
+        self.call(
+            &format!("removing {} from directory inode {dir}", name.to_string_lossy()),
+            |raw| {
+                // SAFETY: `raw` and `name` are live.
+                unsafe { comeback_ext_remove(raw, dir, name.as_ptr(), ino) }
+            },
+        )
     }
 }
 
@@ -611,7 +618,9 @@ fn verdict(what: &str, code: c_long, failed: c_long, medium: &Medium) -> Option<
             });
         }
         Some(Failure::Outside { offset, len, size }) => {
-            return Some(damaged(format!("{len} bytes at offset {offset} reach past the end at {size}")));
+            return Some(damaged(format!(
+                "{len} bytes at offset {offset} reach past the end at {size}"
+            )));
         }
         Some(Failure::ReadOnly) => return Some(ExtError::ReadOnly),
         None => {}

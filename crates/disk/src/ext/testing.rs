@@ -30,19 +30,34 @@ pub(super) const VARIANTS: &[(&str, &[&str])] = &[
     ),
     ("ext4 1k", &["-t", "ext4", "-b", "1024"]),
     ("ext4 4k", &["-t", "ext4", "-b", "4096"]),
-    ("ext4 small groups", &["-t", "ext4", "-b", "1024", "-g", "1024", "-G", "4"]),
-    ("ext4 no flex_bg", &["-t", "ext4", "-b", "1024", "-g", "2048", "-O", "^flex_bg"]),
+    (
+        "ext4 small groups",
+        &["-t", "ext4", "-b", "1024", "-g", "1024", "-G", "4"],
+    ),
+    (
+        "ext4 no flex_bg",
+        &["-t", "ext4", "-b", "1024", "-g", "2048", "-O", "^flex_bg"],
+    ),
     (
         "ext4 meta_bg",
         &["-t", "ext4", "-b", "1024", "-g", "1024", "-O", "meta_bg,^resize_inode"],
     ),
-    ("ext4 bigalloc", &["-t", "ext4", "-b", "1024", "-O", "bigalloc", "-C", "16384"]),
-    ("ext4 bigalloc 4k", &["-t", "ext4", "-b", "4096", "-O", "bigalloc", "-C", "16384"]),
+    (
+        "ext4 bigalloc",
+        &["-t", "ext4", "-b", "1024", "-O", "bigalloc", "-C", "16384"],
+    ),
+    (
+        "ext4 bigalloc 4k",
+        &["-t", "ext4", "-b", "4096", "-O", "bigalloc", "-C", "16384"],
+    ),
     (
         "ext4 inline data",
         &["-t", "ext4", "-b", "4096", "-I", "256", "-O", "inline_data"],
     ),
-    ("ext4 csum seed", &["-t", "ext4", "-b", "4096", "-O", "metadata_csum_seed"]),
+    (
+        "ext4 csum seed",
+        &["-t", "ext4", "-b", "4096", "-O", "metadata_csum_seed"],
+    ),
 ];
 
 /// An image in a temporary file, that counts and fails on request.
@@ -84,7 +99,11 @@ impl Disk {
 
     /// The output of a command of debugfs.
     pub(super) fn debugfs(&self, command: &str) -> String {
-        let out = Command::new("debugfs").args(["-R", command]).arg(&self.path).output().unwrap();
+        let out = Command::new("debugfs")
+            .args(["-R", command])
+            .arg(&self.path)
+            .output()
+            .unwrap();
         assert!(out.status.success(), "debugfs {command}: {}", text(&out));
         String::from_utf8_lossy(&out.stdout).into_owned()
     }
@@ -181,12 +200,18 @@ pub(super) fn guest(root: &Path) {
         fs::write(path, content).unwrap();
     };
     let link = |target: &str, path: &str| std::os::unix::fs::symlink(target, root.join(path)).unwrap();
-    write("boot/grub/menu.lst", b"default 0\ntimeout 3\n\ntitle Linux\n\troot (hd0)\n\tkernel /boot/vmlinuz\n");
+    write(
+        "boot/grub/menu.lst",
+        b"default 0\ntimeout 3\n\ntitle Linux\n\troot (hd0)\n\tkernel /boot/vmlinuz\n",
+    );
     write("boot/vmlinuz", &pattern(700_001, 7));
     write("etc/fstab", &b"/dev/xvda1 / ext3 defaults 0 1\n".repeat(40));
     write("etc/empty", b"");
     for i in 0..400 {
-        write(&format!("lib/modules/module-with-a-long-name-{i:03}.ko"), &pattern(i * 7, i as u32));
+        write(
+            &format!("lib/modules/module-with-a-long-name-{i:03}.ko"),
+            &pattern(i * 7, i as u32),
+        );
     }
     link("menu.lst", "boot/grub/grub.conf");
     link("/boot/grub/grub.conf", "etc/grub.conf");
@@ -211,7 +236,10 @@ pub(super) fn image(folder: &Path, arguments: &[&str], mib: u64) -> Arc<Disk> {
     let name = path.to_str().unwrap();
     let size = format!("{mib}M");
     let tree = tree.to_str().unwrap();
-    run("mke2fs", &[&["-q", "-F", "-d", tree][..], arguments, &[name, &size]].concat());
+    run(
+        "mke2fs",
+        &[&["-q", "-F", "-d", tree][..], arguments, &[name, &size]].concat(),
+    );
     // Makes index trees of the larger directories; 1 means that it changed something.
     let out = Command::new("e2fsck").args(["-fyD", name]).output().unwrap();
     assert!(matches!(out.status.code(), Some(0 | 1)), "{}", text(&out));

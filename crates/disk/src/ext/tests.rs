@@ -17,6 +17,13 @@ fn each(mut test: impl FnMut(&str, &std::path::Path, Arc<Disk>)) {
     }
 }
 
+impl Ext {
+    fn handle_map(&self, path: &str) -> Vec<super::sys::Run> {
+        let inode = self.metadata(path).unwrap().inode as u32;
+        self.handle().map(inode).unwrap()
+    }
+}
+
 fn new_file(mode: u32) -> NewFile {
     NewFile {
         mode,
@@ -40,28 +47,50 @@ fn what_mke2fs_puts_in_comes_out() {
                 seen.resize(expected.len(), 0);
             }
             let differ = seen.iter().zip(&expected).position(|(a, b)| a != b);
-            assert!(seen.len() == expected.len() && differ.is_none(), "{name}: {file} differs at {differ:?}");
+            assert!(
+                seen.len() == expected.len() && differ.is_none(),
+                "{name}: {file} differs at {differ:?}"
+            );
         }
         let modules = ext.read_dir("/lib/modules").unwrap();
         assert_eq!(modules.len(), 400, "{name}");
         for module in modules {
             let path = format!("lib/modules/{module}");
-            assert!(ext.read(&format!("/{path}"), 1 << 20).unwrap() == fs::read(tree.join(path)).unwrap(), "{name}");
+            assert!(
+                ext.read(&format!("/{path}"), 1 << 20).unwrap() == fs::read(tree.join(path)).unwrap(),
+                "{name}"
+            );
         }
-        assert_eq!(ext.read_dir("/etc/").unwrap(), ["dangling", "empty", "fstab", "grub.conf", "round", "slow", "up"]);
-        assert_eq!(ext.canonical("/etc/grub.conf").unwrap(), "/boot/grub/menu.lst", "{name}");
+        assert_eq!(
+            ext.read_dir("/etc/").unwrap(),
+            ["dangling", "empty", "fstab", "grub.conf", "round", "slow", "up"]
+        );
+        assert_eq!(
+            ext.canonical("/etc/grub.conf").unwrap(),
+            "/boot/grub/menu.lst",
+            "{name}"
+        );
         assert_eq!(ext.canonical("/etc/up").unwrap(), "/etc/fstab");
         assert_eq!(ext.canonical("/../..").unwrap(), "/");
         assert_eq!(ext.metadata("/etc/slow").unwrap().size, 31 * 40, "{name}");
         assert_eq!(ext.read_link("/etc/slow").unwrap().len(), 150);
         assert_eq!(ext.symlink_metadata("/etc/up").unwrap().kind, tree::Kind::Symlink);
-        assert!(matches!(ext.metadata("/etc/round"), Err(TreeError::TooManyLinks { .. })));
+        assert!(matches!(
+            ext.metadata("/etc/round"),
+            Err(TreeError::TooManyLinks { .. })
+        ));
         assert!(ext.metadata("/etc/dangling").unwrap_err().is_not_found());
         assert!(ext.metadata("/etc/fstab/x").is_err());
         assert!(matches!(ext.open("/etc").map(drop), Err(TreeError::WrongKind { .. })));
-        assert!(matches!(ext.read("/boot/vmlinuz", 1000), Err(TreeError::TooLarge { size: 700_001, .. })));
+        assert!(matches!(
+            ext.read("/boot/vmlinuz", 1000),
+            Err(TreeError::TooLarge { size: 700_001, .. })
+        ));
         ext.close().unwrap();
-        assert!(disk.bytes() == before && disk.writes.load(SeqCst) == 0, "{name}: reading wrote");
+        assert!(
+            disk.bytes() == before && disk.writes.load(SeqCst) == 0,
+            "{name}: reading wrote"
+        );
     });
 }
 
@@ -101,7 +130,9 @@ fn replaced_files_keep_everything_else() {
         disk.check("before");
         let before = stat(&disk, "/etc/fstab");
         let blocks_before = disk.ext(Access::Read).extents("/etc/fstab").unwrap();
-        for size in [1240, 1239, 0, 1, 60, 61, 200, 1024, 4096, 4097, 16384, 100_000, 300_000, 5_000_000, 70_000, 3000, 0, 31] {
+        for size in [
+            1240, 1239, 0, 1, 60, 61, 200, 1024, 4096, 4097, 16384, 100_000, 300_000, 5_000_000, 70_000, 3000, 0, 31,
+        ] {
             let content = pattern(size, size as u32);
             let ext = disk.ext(Access::Write);
             let result = ext.write_file("/etc/fstab", &content, false);
@@ -116,13 +147,22 @@ fn replaced_files_keep_everything_else() {
             let after = stat(&disk, "/etc/fstab");
             if name.contains("inline") {
                 // Data leaves the inode for a block, and its flags and attributes say so.
-                let times = |stat: &str| stat.lines().filter(|l| l.contains("time:")).collect::<Vec<_>>().join("\n");
+                let times = |stat: &str| {
+                    stat.lines()
+                        .filter(|l| l.contains("time:"))
+                        .collect::<Vec<_>>()
+                        .join("\n")
+                };
                 assert_eq!(times(&after), times(&before), "{name}: {size}");
             } else {
                 assert_eq!(after, before, "{name}: {size}");
             }
             let xattrs = disk.ext(Access::Read).xattrs("/etc/fstab").unwrap();
-            assert_eq!(xattrs, [("security.selinux".to_owned(), b"system_u:object_r:etc_t:s0".to_vec())], "{name}");
+            assert_eq!(
+                xattrs,
+                [("security.selinux".to_owned(), b"system_u:object_r:etc_t:s0".to_vec())],
+                "{name}"
+            );
         }
         let ext = disk.ext(Access::Write);
         let content = pattern(350_000, 5);
@@ -131,7 +171,12 @@ fn replaced_files_keep_everything_else() {
         ext.close().unwrap();
         disk.check(&format!("{name}: holes filled"));
         assert!(disk.dump("/sparse") == content, "{name}");
-        assert_eq!(disk.dump("/boot/grub/menu.lst"), b"through a link", "{name}");
+        let mut dumped = disk.dump("/boot/grub/menu.lst");
+        if name.contains("inline") {
+            // debugfs prints all of the room in the inode.
+            dumped.retain(|&byte| byte != 0);
+        }
+        assert_eq!(dumped, b"through a link", "{name}");
     });
 }
 
@@ -169,7 +214,10 @@ fn new_files_directories_and_links() {
                 });
                 assert_eq!(ext.xattrs(&path).unwrap(), new.xattrs, "{name}: {path}");
                 let metadata = ext.metadata(&path).unwrap();
-                assert_eq!((metadata.mode, metadata.uid, metadata.gid, metadata.size), (0o640, 70_000, 8, size as u64));
+                assert_eq!(
+                    (metadata.mode, metadata.uid, metadata.gid, metadata.size),
+                    (0o640, 70_000, 8, size as u64)
+                );
                 let stat = disk.debugfs(&format!("stat {path}"));
                 assert!(stat.contains("User: 70000") && stat.contains("Mode:  0640"), "{stat}");
                 if ext.superblock().inode_size > 128 {
@@ -179,7 +227,10 @@ fn new_files_directories_and_links() {
                 assert_eq!(ext.flags(&path).unwrap() & 0x10 != 0, i == 4);
             }
         }
-        for (path, target) in [("/etc/short", "fstab".to_owned()), ("/etc/long", "../etc/".repeat(60) + "fstab")] {
+        for (path, target) in [
+            ("/etc/short", "fstab".to_owned()),
+            ("/etc/long", "../etc/".repeat(60) + "fstab"),
+        ] {
             ext.create_symlink(path, &target, &new_file(0)).unwrap();
             step(path);
             assert_eq!(ext.read_link(path).unwrap(), target, "{name}");
@@ -213,10 +264,14 @@ fn new_files_directories_and_links() {
         step("removed");
         ext.remove_file("/boot/comeback/5-false", false).unwrap();
         ext.remove_file("/etc/long", false).unwrap();
-        ext.remove_file("/lib/modules/module-with-a-long-name-300.ko", false).unwrap();
+        ext.remove_file("/lib/modules/module-with-a-long-name-300.ko", false)
+            .unwrap();
         step("more removed");
         assert!(!ext.exists("/boot/comeback/4-true") && !ext.exists("/etc/long") && ext.exists("/etc/fstab"));
-        assert!(matches!(ext.remove_file("/etc", false), Err(ExtError::Tree(TreeError::WrongKind { .. }))));
+        assert!(matches!(
+            ext.remove_file("/etc", false),
+            Err(ExtError::Tree(TreeError::WrongKind { .. }))
+        ));
         assert_eq!(ext.metadata("/boot/comeback").unwrap().mtime, NOW);
     });
 }
@@ -258,7 +313,10 @@ fn the_superblock_is_read_as_dumpe2fs_prints_it() {
         let superblock = Superblock::read(&disk).unwrap().unwrap();
         let printed = disk.debugfs("stats -h");
         let field = |key: &str| {
-            let line = printed.lines().find(|l| l.starts_with(key)).unwrap_or_else(|| panic!("{key} in {printed}"));
+            let line = printed
+                .lines()
+                .find(|l| l.starts_with(key))
+                .unwrap_or_else(|| panic!("{key} in {printed}"));
             line[key.len()..].trim().to_owned()
         };
         assert_eq!(field("Filesystem UUID:"), superblock.uuid.to_string(), "{name}");
@@ -266,7 +324,10 @@ fn the_superblock_is_read_as_dumpe2fs_prints_it() {
         assert_eq!(field("Free blocks:"), superblock.free_blocks.to_string());
         assert_eq!(field("Reserved block count:"), superblock.reserved_blocks.to_string());
         assert_eq!(field("Inode size:"), superblock.inode_size.to_string());
-        let mut printed_features: Vec<_> = field("Filesystem features:").split_whitespace().map(str::to_owned).collect();
+        let mut printed_features: Vec<_> = field("Filesystem features:")
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
         let mut features = superblock.features.names();
         printed_features.sort();
         features.sort();
@@ -285,14 +346,24 @@ fn the_superblock_is_read_as_dumpe2fs_prints_it() {
 #[test]
 fn every_failing_write_is_reported() {
     let folder = tempfile::tempdir().unwrap();
-    for arguments in [&["-t", "ext3", "-b", "1024", "-I", "128"][..], &["-t", "ext4", "-b", "1024", "-g", "1024"]] {
+    for arguments in [
+        &["-t", "ext3", "-b", "1024", "-I", "128"][..],
+        &["-t", "ext4", "-b", "1024", "-g", "1024"],
+    ] {
         let disk = image(folder.path(), arguments, 8);
         let before = disk.bytes();
         let change = || -> Result<(), ExtError> {
             let ext = Ext::open(disk.clone(), Access::Write, NOW)?;
             ext.write_file("/etc/fstab", &pattern(40_000, 1), false)?;
             ext.create_dir("/new", &new_file(0o755))?;
-            ext.create_file("/new/file", &pattern(20_000, 1), &NewFile { contiguous: true, ..new_file(0o644) })?;
+            ext.create_file(
+                "/new/file",
+                &pattern(20_000, 1),
+                &NewFile {
+                    contiguous: true,
+                    ..new_file(0o644)
+                },
+            )?;
             ext.create_symlink("/new/link", &"x".repeat(80), &new_file(0))?;
             ext.set_xattr("/new/file", "user.long", &[1; 500])?;
             ext.remove_file("/boot/vmlinuz", false)?;
@@ -317,14 +388,18 @@ fn every_failing_write_is_reported() {
 #[test]
 fn a_full_file_system_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, arguments) in VARIANTS {
+    for (name, arguments) in VARIANTS.iter().filter(|(name, _)| !name.ends_with("1k")) {
         let disk = image(folder.path(), arguments, 32);
         let ext = disk.ext(Access::Write);
         let too_much = pattern(33 << 20, 1);
-        let Err(ExtError::NoSpace { unit, needed, free, .. }) = ext.create_file("/big", &too_much, &new_file(0o644)) else {
+        let Err(ExtError::NoSpace { unit, needed, free, .. }) = ext.create_file("/big", &too_much, &new_file(0o644))
+        else {
             panic!("{name}")
         };
-        assert_eq!((unit, needed), ("blocks", (33 << 20) / u64::from(ext.superblock().block_size)));
+        assert_eq!(
+            (unit, needed),
+            ("blocks", (33 << 20) / u64::from(ext.superblock().block_size))
+        );
         assert!(free < needed, "{name}");
         drop(ext);
         // To the last block, whatever group it is in.
@@ -340,8 +415,14 @@ fn a_full_file_system_says_so() {
                 Err(error) => break error,
             }
         };
-        assert!(matches!(error, ExtError::NoSpace { unit: "blocks", .. }), "{name}: {error}");
-        assert!(ext.free_blocks() * u64::from(ext.superblock().block_size) < 200_000, "{name}");
+        assert!(
+            matches!(error, ExtError::NoSpace { unit: "blocks", .. }),
+            "{name}: {error}"
+        );
+        assert!(
+            ext.free_blocks() * u64::from(ext.superblock().block_size) < 200_000,
+            "{name}"
+        );
         drop(ext);
     }
 }
@@ -354,7 +435,8 @@ fn nearly_all_blocks_can_be_used() {
         let ext = disk.ext(Access::Write);
         let mut files = 0;
         while ext.free_blocks() * u64::from(ext.superblock().block_size) > 1 << 20 {
-            ext.create_file(&format!("/fill-{files}"), &pattern(500_000, files), &new_file(0o644)).unwrap();
+            ext.create_file(&format!("/fill-{files}"), &pattern(500_000, files), &new_file(0o644))
+                .unwrap();
             files += 1;
         }
         let last = files - 1;
@@ -367,7 +449,10 @@ fn nearly_all_blocks_can_be_used() {
 #[test]
 fn no_inodes_left() {
     let folder = tempfile::tempdir().unwrap();
-    for arguments in [&["-t", "ext3", "-N", "600"][..], &["-t", "ext4", "-N", "600", "-b", "1024", "-g", "4096"]] {
+    for arguments in [
+        &["-t", "ext3", "-N", "600"][..],
+        &["-t", "ext4", "-N", "600", "-b", "1024", "-g", "4096"],
+    ] {
         let disk = image(folder.path(), arguments, 32);
         let ext = disk.ext(Access::Write);
         for i in 0..ext.free_inodes() {
@@ -381,7 +466,15 @@ fn no_inodes_left() {
             ext.create_symlink("/etc/one-more", "x", &new_file(0o644)),
         ] {
             assert!(
-                matches!(result, Err(ExtError::NoSpace { unit: "inodes", needed: 1, free: 0, .. })),
+                matches!(
+                    result,
+                    Err(ExtError::NoSpace {
+                        unit: "inodes",
+                        needed: 1,
+                        free: 0,
+                        ..
+                    })
+                ),
                 "{result:?}"
             );
         }
@@ -393,8 +486,18 @@ fn no_run_long_enough() {
     let folder = tempfile::tempdir().unwrap();
     let disk = image(folder.path(), &["-t", "ext4", "-b", "1024", "-g", "1024"], 32);
     let ext = disk.ext(Access::Write);
-    let result = ext.create_file("/run", &pattern(2 << 20, 1), &NewFile { contiguous: true, ..new_file(0o644) });
-    assert!(matches!(result, Err(ExtError::Fragmented { needed: 2048, .. })), "{result:?}");
+    let result = ext.create_file(
+        "/run",
+        &pattern(2 << 20, 1),
+        &NewFile {
+            contiguous: true,
+            ..new_file(0o644)
+        },
+    );
+    assert!(
+        matches!(result, Err(ExtError::Fragmented { needed: 2048, .. })),
+        "{result:?}"
+    );
 }
 
 #[test]
@@ -417,7 +520,11 @@ fn unwritten_extents_read_as_zeros_and_become_written() {
 
 #[test]
 fn other_things_are_told_apart() {
-    let open = |bytes: Vec<u8>, access| Ext::open(Arc::new(Memory::new(bytes)), access, NOW).unwrap_err().to_string();
+    let open = |bytes: Vec<u8>, access| {
+        Ext::open(Arc::new(Memory::new(bytes)), access, NOW)
+            .unwrap_err()
+            .to_string()
+    };
     assert!(open(vec![0; 4096], Access::Read).starts_with("no ext2"));
     assert!(open(Vec::new(), Access::Read).starts_with("no ext2"));
     let folder = tempfile::tempdir().unwrap();
@@ -447,7 +554,10 @@ fn other_things_are_told_apart() {
     external[1024 + 0xd0..1024 + 0xe0].fill(0x11);
     assert!(open(external, Access::Write).contains("11111111-1111-1111-1111-111111111111"));
     let ext = Ext::open(Arc::new(Memory::new(good)), Access::Read, NOW).unwrap();
-    assert!(matches!(ext.write_file("/etc/fstab", b"", false), Err(ExtError::ReadOnly)));
+    assert!(matches!(
+        ext.write_file("/etc/fstab", b"", false),
+        Err(ExtError::ReadOnly)
+    ));
 }
 
 /// The whole point of loading bitmaps by group: a disk of 1 TiB costs no more than a small one.
@@ -458,12 +568,23 @@ fn a_tebibyte_costs_little() {
     for kind in ["ext3", "ext4"] {
         let _ = fs::remove_file(&path);
         let lazy = "lazy_itable_init=1,lazy_journal_init=1";
-        run("mke2fs", &["-q", "-F", "-t", kind, "-E", lazy, path.to_str().unwrap(), "1T"]);
+        run(
+            "mke2fs",
+            &["-q", "-F", "-t", kind, "-E", lazy, path.to_str().unwrap(), "1T"],
+        );
         let disk = Disk::open(&path);
         disk.debugfs_write("write /etc/hostname menu.lst");
         let ext = disk.ext(Access::Write);
         let content = pattern(200 << 10, 1);
-        ext.create_file("/core.img", &content, &NewFile { contiguous: true, ..new_file(0o600) }).unwrap();
+        ext.create_file(
+            "/core.img",
+            &content,
+            &NewFile {
+                contiguous: true,
+                ..new_file(0o600)
+            },
+        )
+        .unwrap();
         ext.write_file("/menu.lst", &pattern(9000, 1), false).unwrap();
         let extents = ext.extents("/core.img").unwrap();
         ext.close().unwrap();
@@ -477,6 +598,87 @@ fn a_tebibyte_costs_little() {
             disk.check("1 TiB");
         }
     }
+}
+
+/// Whatever is damaged: an answer, no panic, no hang, no memory without end; and libext2fs survives.
+#[test]
+fn random_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut outcomes = [0, 0, 0];
+    for (_, arguments) in VARIANTS {
+        let disk = image(folder.path(), arguments, 32);
+        let good = disk.bytes();
+        let ext = disk.ext(Access::Read);
+        let block = u64::from(ext.superblock().block_size);
+        // Metadata lies in the first blocks of the groups, and in what the directories and files are made of.
+        let mut places: Vec<u64> = ext
+            .used_ranges()
+            .unwrap()
+            .iter()
+            .flat_map(|r| [r.start, r.start + block])
+            .collect();
+        places.extend((1..40).map(|i| i * block));
+        for path in ["/", "/etc", "/lib/modules", "/boot/grub"] {
+            places.extend(ext.handle_map(path).iter().map(|run| run.physical * block));
+        }
+        drop(ext);
+        for round in 0..40_u32 {
+            let mut bytes = good.clone();
+            let noise = pattern(400, round + 1000);
+            for flip in noise.chunks_exact(10).take(1 + round as usize) {
+                let word = |i: usize| usize::from(u16::from_le_bytes([flip[i], flip[i + 1]]));
+                let place = places[word(0) % places.len()] as usize + word(2) % block as usize;
+                let at = match flip[8] % 8 {
+                    0 => 1024 + word(2) % 0x180,
+                    _ => place,
+                };
+                bytes[at % good.len()] = flip[4];
+            }
+            if round % 2 == 0 {
+                // A checksum would end most rounds at the superblock.
+                repair_checksum(&mut bytes);
+            }
+            let medium: Arc<Memory> = Arc::new(Memory::new(bytes));
+            outcomes[0] += 1;
+            let Ok(ext) = Ext::open(medium.clone(), Access::Write, NOW) else {
+                continue;
+            };
+            outcomes[1] += 1;
+            for path in ["/", "/etc", "/lib/modules", "/boot/grub", "/lost+found"] {
+                for entry in ext.read_dir(path).unwrap_or_default() {
+                    let _ = ext.read(&format!("{path}/{entry}"), 1 << 20);
+                    let _ = ext.xattrs(&format!("{path}/{entry}"));
+                }
+            }
+            let _ = ext.used_ranges();
+            let content = pattern(30_000, round);
+            let new = NewFile {
+                contiguous: round % 4 < 2,
+                xattrs: vec![("user.x".to_owned(), vec![1; 400])],
+                ..new_file(0o644)
+            };
+            let results = [
+                ext.write_file("/etc/fstab", &content, false),
+                ext.create_dir("/etc/new", &new_file(0o755)),
+                ext.create_file("/lib/modules/new-with-a-name-of-some-length", &content, &new),
+                ext.create_symlink("/etc/new/link", "x", &new_file(0)),
+                ext.remove_file("/boot/vmlinuz", false),
+                ext.flush(),
+            ];
+            outcomes[2] += usize::from(results.iter().all(Result::is_ok));
+        }
+    }
+    println!("{outcomes:?}");
+    assert!(
+        outcomes[1] > 100 && outcomes[2] > 30 && outcomes[2] < outcomes[0],
+        "{outcomes:?}"
+    );
+}
+
+/// Makes the superblock's checksum fit again.
+fn repair_checksum(bytes: &mut [u8]) {
+    let sum = !::crc32c::crc32c(&bytes[1024..1024 + 0x3fc]);
+    bytes[1024 + 0x3fc..2048].copy_from_slice(&sum.to_le_bytes());
 }
 
 #[test]

@@ -196,19 +196,16 @@ impl Ext {
     }
 
     /// Gives a file its content; `more` blocks are not mapped yet.
-    fn store(
-        &self,
-        handle: &mut Handle,
-        ino: u32,
-        path: &str,
-        content: &[u8],
-        more: u64,
-    ) -> Result<(), ExtError> {
+    fn store(&self, handle: &mut Handle, ino: u32, path: &str, content: &[u8], more: u64) -> Result<(), ExtError> {
         enough_blocks(handle, path, more)?;
         let stored = handle
             .resize(ino, content)
             .map_err(|error| no_space(handle, error, path, more))?;
-        if stored { Ok(()) } else { self.fill(handle, ino, content) }
+        if stored {
+            Ok(())
+        } else {
+            self.fill(handle, ino, content)
+        }
     }
 
     fn store_in_one_run(

@@ -87,7 +87,10 @@ impl JournalSuperblock {
             return Err(bad("its superblock has a bad checksum".to_owned()));
         }
         if be32(raw, 0x0c) != block_size {
-            return Err(bad(format!("blocks of {} bytes, the file system has {block_size}", be32(raw, 0x0c))));
+            return Err(bad(format!(
+                "blocks of {} bytes, the file system has {block_size}",
+                be32(raw, 0x0c)
+            )));
         }
         let length = be32(raw, 0x10);
         if u64::from(length) > blocks {
@@ -104,7 +107,9 @@ impl JournalSuperblock {
         let last = last.ok_or_else(|| bad(format!("{fast} of {length} blocks are for fast commits")))?;
         let (first, start) = (be32(raw, 0x14), be32(raw, 0x1c));
         if first == 0 || first >= last || (start != 0 && !(first..last).contains(&start)) {
-            return Err(bad(format!("its log starts at {start} in a ring from {first} to {last}")));
+            return Err(bad(format!(
+                "its log starts at {start} in a ring from {first} to {last}"
+            )));
         }
         Ok(JournalSuperblock {
             block_size,
@@ -329,7 +334,11 @@ pub(super) fn crc32c(seed: u32, data: &[u8]) -> u32 {
 pub(super) fn crc32_be(seed: u32, data: &[u8]) -> u32 {
     data.iter().fold(seed, |sum, &byte| {
         (0..8).fold(sum ^ u32::from(byte) << 24, |sum, _| {
-            if sum & 0x8000_0000 == 0 { sum << 1 } else { (sum << 1) ^ 0x04c1_1db7 }
+            if sum & 0x8000_0000 == 0 {
+                sum << 1
+            } else {
+                (sum << 1) ^ 0x04c1_1db7
+            }
         })
     })
 }
