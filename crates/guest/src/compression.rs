@@ -117,6 +117,5 @@ impl Compression {
     }
 }
 
-
 #[cfg(test)]
 pub(crate) mod tests;

@@ -124,10 +124,10 @@ pub fn read(tree: &dyn FileTree) -> Consoles {
     let mut logins = Vec::new();
     let mut automatic = None;
     let mut active_consoles = None;
-    if is(InitSystem::SysV) {
-        if let Some(content) = reader.read("/etc/inittab") {
-            logins.extend(inittab::parse("/etc/inittab", &content));
-        }
+    if is(InitSystem::SysV)
+        && let Some(content) = reader.read("/etc/inittab")
+    {
+        logins.extend(inittab::parse("/etc/inittab", &content));
     }
     if is(InitSystem::Upstart) {
         for (folder, kind) in [("/etc/init", LoginKind::Upstart), ("/etc/event.d", LoginKind::EventD)] {
@@ -137,7 +137,11 @@ pub fn read(tree: &dyn FileTree) -> Consoles {
         if let Some(content) = reader.read(path) {
             active_consoles =
                 last(&shell_assignments(&content), "ACTIVE_CONSOLES").map(|assignment| assignment.value.clone());
-            logins.extend(active_consoles.iter().flat_map(|value| upstart::active(path, &content, value)));
+            logins.extend(
+                active_consoles
+                    .iter()
+                    .flat_map(|value| upstart::active(path, &content, value)),
+            );
         }
     }
     if is(InitSystem::Systemd) {
@@ -177,7 +181,13 @@ impl Reader<'_> {
 
     fn jobs(&mut self, folder: &str, kind: LoginKind, automatic: &mut Option<String>) -> Vec<Login> {
         let mut logins = Vec::new();
-        for name in self.tree.read_dir(folder).unwrap_or_default().into_iter().take(MAX_LOGINS) {
+        for name in self
+            .tree
+            .read_dir(folder)
+            .unwrap_or_default()
+            .into_iter()
+            .take(MAX_LOGINS)
+        {
             let path = format!("{folder}/{name}");
             let job = if kind == LoginKind::Upstart {
                 let Some(job) = name.strip_suffix(".conf") else {
@@ -187,7 +197,10 @@ impl Reader<'_> {
             } else {
                 name.as_str()
             };
-            let is_file = self.tree.metadata(&path).is_ok_and(|metadata| metadata.kind == Kind::File);
+            let is_file = self
+                .tree
+                .metadata(&path)
+                .is_ok_and(|metadata| metadata.kind == Kind::File);
             let Some(content) = is_file.then(|| self.read(&path)).flatten() else {
                 continue;
             };

@@ -42,6 +42,26 @@ pub enum Driver {
 }
 
 impl Driver {
+    /// The name by which it is known, that of its module where it is one.
+    pub fn name(self) -> &'static str {
+        match self {
+            Driver::XenBlkfront => "xen-blkfront",
+            Driver::XenNetfront => "xen-netfront",
+            Driver::XenPlatformPci => "xen-platform-pci",
+            Driver::AtaPiix => "ata_piix",
+            Driver::IdePiix => "piix",
+            Driver::Ahci => "ahci",
+            Driver::SdMod => "sd_mod",
+            Driver::Nvme => "nvme",
+            Driver::Ena => "ena",
+            Driver::Ext2 => "ext2",
+            Driver::Ext3 => "ext3",
+            Driver::Ext4 => "ext4",
+            Driver::SerialConsole => "8250 console",
+            Driver::XenConsole => "hvc console",
+        }
+    }
+
     /// All of them.
     pub const ALL: [Driver; 14] = [
         Driver::XenBlkfront,
@@ -104,6 +124,17 @@ pub enum Where {
 }
 
 impl Where {
+    /// In a word or two.
+    pub fn short(&self) -> &'static str {
+        match self {
+            Where::BuiltIn { .. } => "built in",
+            Where::Initramfs { .. } => "in initramfs",
+            Where::ModulesOnly { .. } => "module only",
+            Where::Nowhere { .. } => "missing",
+            Where::Unknown { .. } => "unknown",
+        }
+    }
+
     /// Whether the kernel has the driver before the root file system is mounted; `None` when that is unknown.
     pub fn before_root(&self) -> Option<bool> {
         match self {

@@ -41,7 +41,9 @@ const FILES: [(&str, Parser); 8] = [
 
 /// The release of a guest; none where none of the known files is there.
 pub fn read(tree: &dyn FileTree) -> Option<Release> {
-    FILES.iter().find_map(|(path, _)| parse(path, &tree.read(path, MAX_SIZE).ok()?))
+    FILES
+        .iter()
+        .find_map(|(path, _)| parse(path, &tree.read(path, MAX_SIZE).ok()?))
 }
 
 /// What the file at one of the known paths says.
@@ -61,7 +63,9 @@ fn os_release(path: &str, content: &str) -> Option<Release> {
     let id = value("ID")?.to_ascii_lowercase();
     Some(Release {
         version: value("VERSION_ID").unwrap_or_default(),
-        name: value("PRETTY_NAME").or_else(|| value("NAME")).unwrap_or_else(|| id.clone()),
+        name: value("PRETTY_NAME")
+            .or_else(|| value("NAME"))
+            .unwrap_or_else(|| id.clone()),
         id,
         evidence: path.to_owned(),
     })
@@ -116,7 +120,12 @@ fn suse_release(path: &str, content: &str) -> Option<Release> {
     let version = value("VERSION")?;
     let patch_level = value("PATCHLEVEL").filter(|level| level != "0");
     Some(Release {
-        id: if name.contains("Enterprise") { "sles" } else { "opensuse" }.to_owned(),
+        id: if name.contains("Enterprise") {
+            "sles"
+        } else {
+            "opensuse"
+        }
+        .to_owned(),
         version: match patch_level {
             Some(level) if !version.contains('.') => format!("{version}.{level}"),
             _ => version,
@@ -145,7 +154,12 @@ mod tests {
     #[test]
     fn releases_of_old_and_new_distributions() {
         for (path, content, id, version) in [
-            ("/etc/system-release", "Amazon Linux AMI release 2012.03\n", "amzn", "2012.03"),
+            (
+                "/etc/system-release",
+                "Amazon Linux AMI release 2012.03\n",
+                "amzn",
+                "2012.03",
+            ),
             (
                 "/etc/os-release",
                 "NAME=\"Amazon Linux AMI\"\nVERSION=\"2018.03\"\nID=\"amzn\"\nID_LIKE=\"rhel fedora\"\n\
@@ -182,7 +196,11 @@ mod tests {
             ),
         ] {
             let release = parse(path, content.as_bytes()).unwrap();
-            assert_eq!((release.id.as_str(), release.version.as_str()), (id, version), "{content}");
+            assert_eq!(
+                (release.id.as_str(), release.version.as_str()),
+                (id, version),
+                "{content}"
+            );
             assert_eq!(release.evidence, path);
         }
         assert_eq!(parse("/etc/lsb-release", b"LSB_VERSION=base-4.0-amd64\n"), None);

@@ -80,7 +80,6 @@ impl<R: BufRead> Decoder<R> {
             return Err(invalid("lzop block larger than 1 MiB, or larger packed than unpacked"));
         }
         for flag in [FLAG_ADLER_UNPACKED, FLAG_CRC_UNPACKED] {
-
             if self.flags & flag != 0 {
                 word(&mut self.input)?;
             }

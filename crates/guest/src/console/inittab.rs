@@ -14,9 +14,17 @@ fn entry(path: &str, line: &Line<'_>) -> Option<Login> {
     if line.bytes.trim_ascii_start().starts_with(b"#") {
         return None;
     }
-    let mut colons = line.bytes.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at);
+    let mut colons = line
+        .bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b':')
+        .map(|(at, _)| at);
     let (_, levels, action) = (colons.next()?, colons.next()?, colons.next()?);
-    if !matches!(line.bytes.get(levels + 1..action)?, b"respawn" | b"once" | b"wait" | b"ondemand") {
+    if !matches!(
+        line.bytes.get(levels + 1..action)?,
+        b"respawn" | b"once" | b"wait" | b"ondemand"
+    ) {
         return None;
     }
     let process = Line {

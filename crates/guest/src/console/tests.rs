@@ -24,7 +24,10 @@ fn inittabs_of_rhel_5_sles_11_and_debian() {
             &[("tty1", 1), ("ttyS0", 2), ("console", 3)],
         ),
         ("hvc0:2345:respawn:/sbin/getty -L hvc0 115200 vt100\r\n", &[("hvc0", 1)]),
-        ("l0:0:wait:/etc/init.d/rc 0\nca:12345:ctrlaltdel:/sbin/shutdown -t1 -a -r now\n", &[]),
+        (
+            "l0:0:wait:/etc/init.d/rc 0\nca:12345:ctrlaltdel:/sbin/shutdown -t1 -a -r now\n",
+            &[],
+        ),
     ] {
         let logins = parse_inittab("/etc/inittab", content.as_bytes());
         let seen = devices(content.as_bytes(), &logins);
@@ -79,7 +82,10 @@ fn only_what_the_init_reads_counts() {
             "etc/init/serial.conf",
             "start on fedora.serial-console-available DEV=* and stopped rc\ninstance $DEV\nexec /sbin/agetty /dev/$DEV $SPEED vt100-nav\n",
         ),
-        ("etc/sysconfig/init", "BOOTUP=color\nACTIVE_CONSOLES=\"/dev/tty[1-6] /dev/hvc0\"\n"),
+        (
+            "etc/sysconfig/init",
+            "BOOTUP=color\nACTIVE_CONSOLES=\"/dev/tty[1-6] /dev/hvc0\"\n",
+        ),
     ]);
     let consoles = read(&rhel6);
     assert_eq!(consoles.init, InitSystem::Upstart);
@@ -92,8 +98,14 @@ fn only_what_the_init_reads_counts() {
         ("lib/systemd/systemd", "ELF"),
         ("lib/systemd/system-generators/systemd-getty-generator", "ELF"),
         ("etc/inittab", "1:2345:respawn:/sbin/getty 38400 ttyS0\n"),
-        ("etc/systemd/system/getty.target.wants/getty@tty1.service", "->/lib/systemd/system/getty@.service"),
-        ("etc/systemd/system/getty.target.wants/serial-getty@hvc0.service", "->/x"),
+        (
+            "etc/systemd/system/getty.target.wants/getty@tty1.service",
+            "->/lib/systemd/system/getty@.service",
+        ),
+        (
+            "etc/systemd/system/getty.target.wants/serial-getty@hvc0.service",
+            "->/x",
+        ),
     ]);
     let consoles = read(&systemd);
     assert_eq!(consoles.init, InitSystem::Systemd);

@@ -81,11 +81,17 @@ pub fn locate(driver: Driver, sources: &Sources<'_>) -> Where {
 
 impl Sources<'_> {
     fn find(&self, code: &Code) -> Where {
-        if let Some(evidence) = self.configured(code.options).or_else(|| self.listed_builtin(code.modules)) {
+        if let Some(evidence) = self
+            .configured(code.options)
+            .or_else(|| self.listed_builtin(code.modules))
+        {
             return Where::BuiltIn { evidence };
         }
         if let InitramfsState::Listed(initramfs) = self.initramfs
-            && let Some(module) = code.modules.iter().find_map(|name| initramfs.module(name, self.release))
+            && let Some(module) = code
+                .modules
+                .iter()
+                .find_map(|name| initramfs.module(name, self.release))
         {
             let path = module.path.clone();
             return Where::Initramfs { path };
@@ -242,7 +248,11 @@ impl Sources<'_> {
             .is_some_and(|(_, config)| by_ext4.iter().any(|option| config.has(option)));
         // Linux 4.3 dropped the driver of ext3.
         let only_ext4 = option == "EXT3_FS" && self.version().is_some_and(|version| version >= (4, 3));
-        if chosen || only_ext4 { better(own, self.find(&EXT4)) } else { own }
+        if chosen || only_ext4 {
+            better(own, self.find(&EXT4))
+        } else {
+            own
+        }
     }
 
     /// Since Linux 4.4 the NVMe driver is in two parts.
@@ -252,7 +262,10 @@ impl Sources<'_> {
             .is_some_and(|(_, config)| config.get("NVME_CORE").line.is_some());
         let listed = self.modules.is_some_and(|modules| {
             modules.files.contains_key("nvme_core")
-                || modules.builtin.as_ref().is_some_and(|names| names.contains_key("nvme_core"))
+                || modules
+                    .builtin
+                    .as_ref()
+                    .is_some_and(|names| names.contains_key("nvme_core"))
         });
         configured || listed || self.version().is_some_and(|version| version >= (4, 4))
     }

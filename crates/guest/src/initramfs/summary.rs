@@ -101,9 +101,7 @@ impl Summary {
         match path {
             "init" => self.init = Some(init(content)),
             "linuxrc" => {
-                if self.init.is_none() {
-                    self.init = Some(init(content));
-                }
+                self.init.get_or_insert_with(|| init(content));
             }
             _ if path.ends_with("/modules.builtin") => {
                 let names = parse_builtin(content).into_keys().collect();

@@ -32,8 +32,14 @@ const DEBIAN: &[(&str, &str)] = &[
     ("scripts/local", "# local\n"),
     ("conf/param.conf", "ROOT=/dev/xvda1\n"),
     ("sbin/blkid", "ELF"),
-    ("usr/lib/modules/6.1.0-1-amd64/kernel/drivers/block/xen-blkfront.ko.zst", "x"),
-    ("usr/lib/modules/6.1.0-1-amd64/modules.builtin", "kernel/drivers/xen/xen-platform.ko\n"),
+    (
+        "usr/lib/modules/6.1.0-1-amd64/kernel/drivers/block/xen-blkfront.ko.zst",
+        "x",
+    ),
+    (
+        "usr/lib/modules/6.1.0-1-amd64/modules.builtin",
+        "kernel/drivers/xen/xen-platform.ko\n",
+    ),
 ];
 
 #[test]
@@ -65,15 +71,32 @@ fn generators_are_told_apart() {
             },
         ),
         (
-            &[("init", "->usr/lib/systemd/systemd"), ("usr/lib/dracut/hostonly-files", "")],
+            &[
+                ("init", "->usr/lib/systemd/systemd"),
+                ("usr/lib/dracut/hostonly-files", ""),
+            ],
             Generator::Dracut,
             Init::Link {
                 target: "usr/lib/systemd/systemd".to_owned(),
             },
         ),
-        (&[("init", "\x7fELF"), ("run_all.sh", "")], Generator::SuseMkinitrd, Init::Program),
-        (&[("./dracut-004-356.el6", ""), ("init", "x")], Generator::Dracut, Init::Other),
-        (&[("init", "#! /bin/sh\n")], Generator::Unknown, Init::Script { interpreter: "/bin/sh".to_owned() }),
+        (
+            &[("init", "\x7fELF"), ("run_all.sh", "")],
+            Generator::SuseMkinitrd,
+            Init::Program,
+        ),
+        (
+            &[("./dracut-004-356.el6", ""), ("init", "x")],
+            Generator::Dracut,
+            Init::Other,
+        ),
+        (
+            &[("init", "#! /bin/sh\n")],
+            Generator::Unknown,
+            Init::Script {
+                interpreter: "/bin/sh".to_owned(),
+            },
+        ),
     ] {
         let initramfs = Initramfs::read(archive(files).as_slice()).unwrap();
         assert_eq!(initramfs.generator, generator);
@@ -105,7 +128,10 @@ fn other_images_are_named() {
         (b"MZ hello".to_vec(), "neither a cpio archive"),
         (vec![0; 5000], "empty"),
         (archive(DEBIAN)[..300].to_vec(), "ends within"),
-        (compress(Compression::Xz, &archive(DEBIAN))[..100].to_vec(), "segment 1 (xz)"),
+        (
+            compress(Compression::Xz, &archive(DEBIAN))[..100].to_vec(),
+            "segment 1 (xz)",
+        ),
     ] {
         let error = Initramfs::read(image.as_slice()).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");

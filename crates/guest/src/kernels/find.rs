@@ -69,7 +69,9 @@ fn candidates(tree: &dyn FileTree, menu: &[(String, Option<String>)]) -> Vec<Can
         add(kernel.clone(), Some(initramfs.clone()));
     }
     for folder in ["/boot", ""] {
-        let names = tree.read_dir(if folder.is_empty() { "/" } else { folder }).unwrap_or_default();
+        let names = tree
+            .read_dir(if folder.is_empty() { "/" } else { folder })
+            .unwrap_or_default();
         for name in names.iter().filter(|name| is_kernel_name(name)) {
             let path = format!("{folder}/{name}");
             if tree.metadata(&path).is_ok_and(|metadata| metadata.kind == Kind::File) {
@@ -203,9 +205,16 @@ fn orphans(tree: &dyn FileTree, kernels: &[Kernel]) -> Vec<Kernel> {
 /// The release in the name of a kernel: `/boot/vmlinuz-2.6.32-5-amd64`.
 fn release_of_name(path: &str) -> Option<String> {
     let name = last(path)?;
-    let rest = ["vmlinuz-", "vmlinux-", "kernel-genkernel-x86_64-", "kernel-genkernel-x86-", "kernel-", "bzImage-"]
-        .iter()
-        .find_map(|prefix| name.strip_prefix(prefix))?;
+    let rest = [
+        "vmlinuz-",
+        "vmlinux-",
+        "kernel-genkernel-x86_64-",
+        "kernel-genkernel-x86-",
+        "kernel-",
+        "bzImage-",
+    ]
+    .iter()
+    .find_map(|prefix| name.strip_prefix(prefix))?;
     let rest = rest.strip_suffix(".gz").unwrap_or(rest);
     let rest = rest.strip_suffix(".old").unwrap_or(rest);
     // `vmlinuz-linux`, `vmlinuz-virt`: a name, not a release.
@@ -221,7 +230,10 @@ fn modules_path(tree: &dyn FileTree, release: &str) -> Option<String> {
     ["/lib/modules", "/usr/lib/modules"]
         .iter()
         .map(|folder| format!("{folder}/{release}"))
-        .find(|path| tree.metadata(path).is_ok_and(|metadata| metadata.kind == Kind::Directory))
+        .find(|path| {
+            tree.metadata(path)
+                .is_ok_and(|metadata| metadata.kind == Kind::Directory)
+        })
 }
 
 /// The configuration of a kernel: in `/boot`, beside the kernel, or among its modules.

@@ -151,7 +151,9 @@ fn look(tree: &dyn FileTree, canonical: &str, limit: u64) -> Result<(Key, Metada
     }
     if metadata.size > limit {
         let size = metadata.size;
-        return Err(format!("{canonical}: {size} bytes, more than the {limit} that are read"));
+        return Err(format!(
+            "{canonical}: {size} bytes, more than the {limit} that are read"
+        ));
     }
     let key = Key {
         canonical: canonical.to_owned(),

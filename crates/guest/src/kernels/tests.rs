@@ -94,7 +94,10 @@ fn a_guest_of_rhel_6() {
     let Where::BuiltIn { evidence } = kernel.driver(Driver::XenPlatformPci) else {
         panic!("{:?}", kernel.driver(Driver::XenPlatformPci));
     };
-    assert_eq!((evidence.line, evidence.text.as_str()), (Some(4), "CONFIG_XEN_PLATFORM_PCI=y"));
+    assert_eq!(
+        (evidence.line, evidence.text.as_str()),
+        (Some(4), "CONFIG_XEN_PLATFORM_PCI=y")
+    );
     let Where::Nowhere { evidence } = kernel.driver(Driver::Nvme) else {
         panic!("{:?}", kernel.driver(Driver::Nvme));
     };
@@ -109,14 +112,26 @@ fn the_menu_decides_on_the_initramfs_and_names_what_is_missing() {
     let guest = rhel6();
     let menu = [
         (format!("/boot/vmlinuz-{EL6}"), None),
-        ("/boot/vmlinuz-2.6.32-1.el6.x86_64".to_owned(), Some("/boot/gone.img".to_owned())),
+        (
+            "/boot/vmlinuz-2.6.32-1.el6.x86_64".to_owned(),
+            Some("/boot/gone.img".to_owned()),
+        ),
     ];
     let kernels = KernelReader::default().find(&guest.tree(), &menu);
     assert_eq!(kernels.len(), 2);
     assert_eq!(kernels[0].initramfs, None);
-    assert!(matches!(kernels[0].driver(Driver::XenBlkfront), Where::ModulesOnly { .. }));
-    assert!(matches!(&kernels[1].image.as_ref().unwrap().content, Reading::Failed(_)));
-    assert!(matches!(&kernels[1].initramfs.as_ref().unwrap().content, Reading::Failed(_)));
+    assert!(matches!(
+        kernels[0].driver(Driver::XenBlkfront),
+        Where::ModulesOnly { .. }
+    ));
+    assert!(matches!(
+        &kernels[1].image.as_ref().unwrap().content,
+        Reading::Failed(_)
+    ));
+    assert!(matches!(
+        &kernels[1].initramfs.as_ref().unwrap().content,
+        Reading::Failed(_)
+    ));
 }
 
 #[test]
@@ -125,7 +140,10 @@ fn an_initramfs_that_cannot_be_listed_leaves_drivers_unknown() {
     guest.write("boot/initramfs-2.6.32-696.el6.x86_64.img", b"\x45\x3d\xcd\x28 cramfs");
     let kernels = KernelReader::default().find(&guest.tree(), &[]);
     assert!(matches!(kernels[0].driver(Driver::XenBlkfront), Where::Unknown { .. }));
-    assert!(matches!(kernels[0].driver(Driver::XenPlatformPci), Where::BuiltIn { .. }));
+    assert!(matches!(
+        kernels[0].driver(Driver::XenPlatformPci),
+        Where::BuiltIn { .. }
+    ));
 }
 
 #[test]
@@ -146,14 +164,29 @@ fn what_was_read_is_not_read_again() {
 fn what_runs_where_is_told_by_configuration_or_name() {
     for (release, config, pv, hvm) in [
         ("2.6.18-419.el5xen", None, Tri::Yes, Tri::No),
-        ("3.0.101-63-xen", Some("CONFIG_X86_XEN=y\nCONFIG_XEN=y\n"), Tri::Yes, Tri::No),
+        (
+            "3.0.101-63-xen",
+            Some("CONFIG_X86_XEN=y\nCONFIG_XEN=y\n"),
+            Tri::Yes,
+            Tri::No,
+        ),
         ("2.6.32-305-ec2", None, Tri::Yes, Tri::No),
         ("2.6.21.7-2.fc8xen", None, Tri::Yes, Tri::No),
         ("2.6.32-5-xen-amd64", Some("CONFIG_XEN=y\n"), Tri::Yes, Tri::Yes),
         ("2.6.32-5-amd64", Some("# CONFIG_XEN is not set\n"), Tri::No, Tri::Yes),
         ("3.2.0-4-amd64", Some("CONFIG_XEN=y\n"), Tri::Yes, Tri::Yes),
-        ("5.10.0-8-cloud-amd64", Some("CONFIG_XEN=y\n# CONFIG_XEN_PV is not set\n"), Tri::No, Tri::Yes),
-        ("6.1.0-40-amd64", Some("CONFIG_XEN=y\nCONFIG_XEN_PV=y\n"), Tri::Yes, Tri::Yes),
+        (
+            "5.10.0-8-cloud-amd64",
+            Some("CONFIG_XEN=y\n# CONFIG_XEN_PV is not set\n"),
+            Tri::No,
+            Tri::Yes,
+        ),
+        (
+            "6.1.0-40-amd64",
+            Some("CONFIG_XEN=y\nCONFIG_XEN_PV=y\n"),
+            Tri::Yes,
+            Tri::Yes,
+        ),
         ("4.14.77-70.59.amzn1.x86_64", Some("CONFIG_XEN=y\n"), Tri::No, Tri::Yes),
         ("3.2.0-4-generic", None, Tri::Unknown, Tri::Yes),
     ] {
@@ -165,7 +198,11 @@ fn what_runs_where_is_told_by_configuration_or_name() {
         }
         let kernels = KernelReader::default().find(&guest.tree(), &[]);
         assert_eq!((kernels[0].runs_pv, kernels[0].runs_hvm), (pv, hvm), "{release}");
-        assert_eq!(kernels[0].reasons.is_empty(), pv == Tri::Unknown && hvm == Tri::Unknown, "{release}");
+        assert_eq!(
+            kernels[0].reasons.is_empty(),
+            pv == Tri::Unknown && hvm == Tri::Unknown,
+            "{release}"
+        );
     }
 }
 
@@ -173,7 +210,10 @@ fn what_runs_where_is_told_by_configuration_or_name() {
 fn modules_without_a_kernel_and_links_to_one() {
     let guest = Guest::new(&[
         ("boot/vmlinuz-3.2.0-4-amd64", &bzimage("3.2.0-4-amd64 (debian) #1 SMP")),
-        ("lib/modules/3.2.0-3-amd64/modules.builtin", b"kernel/fs/ext4/ext4.ko\nkernel/drivers/ata/ata_piix.ko\n"),
+        (
+            "lib/modules/3.2.0-3-amd64/modules.builtin",
+            b"kernel/fs/ext4/ext4.ko\nkernel/drivers/ata/ata_piix.ko\n",
+        ),
         ("lib/modules/3.2.0-3-amd64/kernel/drivers/net/xen-netfront.ko.xz", b"x"),
     ]);
     std::os::unix::fs::symlink("boot/vmlinuz-3.2.0-4-amd64", guest.0.path().join("vmlinuz")).unwrap();
@@ -181,7 +221,10 @@ fn modules_without_a_kernel_and_links_to_one() {
     assert_eq!(kernels.len(), 2);
     assert_eq!(kernels[0].image.as_ref().unwrap().aliases, ["/vmlinuz"]);
     let orphan = &kernels[1];
-    assert_eq!((&orphan.image, orphan.release.as_deref()), (&None, Some("3.2.0-3-amd64")));
+    assert_eq!(
+        (&orphan.image, orphan.release.as_deref()),
+        (&None, Some("3.2.0-3-amd64"))
+    );
     assert!(matches!(orphan.driver(Driver::AtaPiix), Where::BuiltIn { .. }));
     assert!(matches!(orphan.driver(Driver::Ext3), Where::Nowhere { .. }));
     assert!(matches!(orphan.driver(Driver::XenNetfront), Where::ModulesOnly { .. }));

@@ -59,7 +59,7 @@ impl Facts<'_> {
             .unwrap_or_default()
     }
 
-    fn from_config(&self, option: &str, text: String) -> Option<Evidence> {
+    fn configured(&self, option: &str, text: String) -> Option<Evidence> {
         let (path, config) = self.config?;
         Some(Evidence {
             path: path.to_owned(),
@@ -73,7 +73,7 @@ impl Facts<'_> {
         match self.config {
             Some((_, config)) => {
                 let (option, _) = config.classic_xen()?;
-                self.from_config(option, format!("CONFIG_{option}=y: a classic Xen kernel"))
+                self.configured(option, format!("CONFIG_{option}=y: a classic Xen kernel"))
             }
             None => {
                 let release = self.release?;
@@ -105,15 +105,15 @@ impl Facts<'_> {
         }
         let (_, config) = self.config?;
         if !config.has("XEN") {
-            return Some((Tri::No, self.from_config("XEN", "no CONFIG_XEN=y".to_owned())?));
+            return Some((Tri::No, self.configured("XEN", "no CONFIG_XEN=y".to_owned())?));
         }
         // `XEN_PV` became an option of its own in Linux 4.12; before, `XEN` stood for it.
         let separate = self.release.and_then(version).is_some_and(|version| version >= (4, 12));
         let choice = config.get("XEN_PV");
         match (choice.setting, choice.line) {
-            (Setting::Off, None) if !separate => Some((Tri::Yes, self.from_config("XEN", "CONFIG_XEN=y".to_owned())?)),
-            (Setting::Off, _) => Some((Tri::No, self.from_config("XEN_PV", "no CONFIG_XEN_PV=y".to_owned())?)),
-            _ => Some((Tri::Yes, self.from_config("XEN_PV", "CONFIG_XEN_PV=y".to_owned())?)),
+            (Setting::Off, None) if !separate => Some((Tri::Yes, self.configured("XEN", "CONFIG_XEN=y".to_owned())?)),
+            (Setting::Off, _) => Some((Tri::No, self.configured("XEN_PV", "no CONFIG_XEN_PV=y".to_owned())?)),
+            _ => Some((Tri::Yes, self.configured("XEN_PV", "CONFIG_XEN_PV=y".to_owned())?)),
         }
     }
 
@@ -146,12 +146,9 @@ impl Facts<'_> {
             return Some((architecture, None));
         }
         if let Some((_, config)) = self.config {
-            for (option, architecture) in [
-                ("X86_64", Architecture::X86_64),
-                ("X86_32", Architecture::X86),
-            ] {
+            for (option, architecture) in [("X86_64", Architecture::X86_64), ("X86_32", Architecture::X86)] {
                 if config.has(option) {
-                    let evidence = self.from_config(option, format!("CONFIG_{option}=y"));
+                    let evidence = self.configured(option, format!("CONFIG_{option}=y"));
                     return Some((architecture, evidence));
                 }
             }
@@ -181,7 +178,10 @@ fn classic_name(release: &str) -> bool {
         return false;
     };
     // Nobody has forward-ported XenLinux to kernels newer than SLES 11's 3.0 and openSUSE's 4.x by these names.
-    ["xen", "xenu", "xenpae", "-ec2"].iter().any(|suffix| lower.ends_with(suffix)) && version < (4, 13)
+    ["xen", "xenu", "xenpae", "-ec2"]
+        .iter()
+        .any(|suffix| lower.ends_with(suffix))
+        && version < (4, 13)
 }
 
 fn architecture_of_name(release: &str) -> Option<Architecture> {

@@ -75,12 +75,10 @@ fn field(setting: &mut NetworkSetting, parent: Option<&str>, key: &str, value: O
         return;
     };
     match key {
-        "macaddress" | "mac_address" => {
-            // What is matched counts more than an address that is set.
-            if setting.mac.is_none() || parent == Some("match") {
-                setting.mac = Some(value);
-                setting.mac_key = Some(key.to_owned());
-            }
+        // What is matched counts more than an address that is set.
+        "macaddress" | "mac_address" if setting.mac.is_none() || parent == Some("match") => {
+            setting.mac = Some(value);
+            setting.mac_key = Some(key.to_owned());
         }
         "set-name" => setting.interface = Some(value),
         "name" if setting.interface.is_none() => setting.interface = Some(value),
@@ -93,9 +91,8 @@ fn field(setting: &mut NetworkSetting, parent: Option<&str>, key: &str, value: O
 /// Key and value of a line; the value is none where the line ends after the colon.
 fn entry(content: &[u8], from: usize, to: usize, line: usize) -> Option<(Spanned<String>, Option<Spanned<String>>)> {
     let text = content.get(from..to)?;
-    let colon = (0..text.len()).find(|&at| {
-        text.get(at) == Some(&b':') && text.get(at + 1).is_none_or(|next| next.is_ascii_whitespace())
-    })?;
+    let colon = (0..text.len())
+        .find(|&at| text.get(at) == Some(&b':') && text.get(at + 1).is_none_or(|next| next.is_ascii_whitespace()))?;
     let key = unquoted(content, from..from + colon, line)?;
     let rest = text.get(colon + 1..)?;
     let comment = rest.windows(2).position(|pair| pair == b" #").unwrap_or(rest.len());

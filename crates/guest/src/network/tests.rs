@@ -131,7 +131,10 @@ fn a_tree_is_read_with_its_naming() {
     let tree = comeback_disk::folder::FolderTree::new(folder.path()).unwrap();
     let network = read(&tree);
     assert_eq!(network.settings.len(), 3);
-    assert_eq!(network.naming.generators, ["/lib/udev/rules.d/75-persistent-net-generator.rules"]);
+    assert_eq!(
+        network.naming.generators,
+        ["/lib/udev/rules.d/75-persistent-net-generator.rules"]
+    );
     assert_eq!(
         network.naming.predictable.as_deref(),
         Some("/usr/lib/udev/rules.d/80-net-setup-link.rules")

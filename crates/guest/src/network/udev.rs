@@ -24,7 +24,12 @@ fn rule(path: &str, content: &[u8], span: std::ops::Range<usize>, line: usize) -
     if bytes.trim_ascii_start().starts_with(b"#") {
         return None;
     }
-    let mut setting = NetworkSetting::new(path, NetworkKind::UdevRule, line, super::with_line_ending(content, span.clone()));
+    let mut setting = NetworkSetting::new(
+        path,
+        NetworkKind::UdevRule,
+        line,
+        super::with_line_ending(content, span.clone()),
+    );
     let mut rest = 0;
     // Each part is `KEY=="value"`, `KEY="value"` and so on; values have no quotes inside.
     while let Some(open) = position(bytes, rest, b'"') {

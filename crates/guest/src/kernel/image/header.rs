@@ -30,7 +30,10 @@ pub(super) fn read(mut reader: impl Read, size: u64) -> Result<KernelImage, Imag
         if start.starts_with(b"\x7fELF") {
             let mut image = KernelImage::new(Format::ElfGz, size, Compression::Gzip);
             image.architecture = super::elf::architecture(&start);
-            image.payload = Some(Payload { offset: 0, length: size });
+            image.payload = Some(Payload {
+                offset: 0,
+                length: size,
+            });
             return Ok(image);
         }
         return Ok(KernelImage::new(Format::Unknown, size, Compression::Gzip));
@@ -61,7 +64,11 @@ fn setup_header(head: Vec<u8>, mut reader: impl Read, size: u64) -> Result<Kerne
     }
     if protocol >= 0x20c {
         let long_mode = u16_at(&head, 0x236).unwrap_or_default() & 1 != 0;
-        image.architecture = Some(if long_mode { Architecture::X86_64 } else { Architecture::X86 });
+        image.architecture = Some(if long_mode {
+            Architecture::X86_64
+        } else {
+            Architecture::X86
+        });
     }
 
     let setup_sectors = match byte_at(&head, 0x1f1) {
@@ -85,10 +92,7 @@ fn setup_header(head: Vec<u8>, mut reader: impl Read, size: u64) -> Result<Kerne
         }
         None => {
             let mut area = head;
-            reader
-                .by_ref()
-                .take((SEARCH - HEAD) as u64)
-                .read_to_end(&mut area)?;
+            reader.by_ref().take((SEARCH - HEAD) as u64).read_to_end(&mut area)?;
             let Some(offset) = search(&area, code as usize) else {
                 return Ok(image);
             };
