@@ -103,11 +103,17 @@ impl<W: Wire> Shell<'_, W> {
         // Only a shell joins the two halves.
         while Instant::now() < until {
             // First let the shell start: it drops what was typed before it set up the terminal.
-            self.pause(Duration::from_secs(1))?;
+            if self.refused_within(Duration::from_secs(1))? {
+                return Ok(false);
+            }
             self.wire.send("echo cb_''shell_$((20+22))\n")?;
             let again = (Instant::now() + TYPE_AGAIN).min(until);
             while Instant::now() < again {
-                for line in self.read()? {
+                let lines = self.read()?;
+                if self.refused(&lines) {
+                    return Ok(false);
+                }
+                for line in lines {
                     if line.ends_with(b"cb_shell_42") {
                         // Neither the kernel's messages nor a narrow terminal should tear the output apart.
                         self.wire
@@ -135,12 +141,21 @@ impl<W: Wire> Shell<'_, W> {
         Ok(false)
     }
 
-    fn pause(&mut self, length: Duration) -> Result<(), RehearseError> {
+    /// Reads for a while; returns whether the login was refused.
+    fn refused_within(&mut self, length: Duration) -> Result<bool, RehearseError> {
         let until = Instant::now() + length;
         while Instant::now() < until {
-            self.read()?;
+            let lines = self.read()?;
+            if self.refused(&lines) {
+                return Ok(true);
+            }
         }
-        Ok(())
+        // A prompt for a password that stands still is one that nobody is going to answer.
+        Ok(self.lines.partial().trim_ascii() == b"Password:")
+    }
+
+    fn refused(&self, lines: &[Vec<u8>]) -> bool {
+        lines.iter().any(|line| line.starts_with(b"Login incorrect"))
     }
 
     fn command(&mut self, number: usize, command: &str, patience: Duration) -> Result<ProbeOutput, RehearseError> {
@@ -277,6 +292,29 @@ mod tests {
         assert!(got[1].0.ends_with("no line end"), "{got:?}");
         assert_eq!(got[1].1, Some(3));
         assert_eq!(got[2].1, Some(0));
+    }
+
+    #[test]
+    fn a_refused_login_is_reported_at_once() {
+        for (script, password) in [
+            (
+                "read user; printf 'Password: '; read word; echo; echo Login incorrect; sleep 60",
+                Some("wrong"),
+            ),
+            ("read user; printf 'Password: '; sleep 60", None),
+        ] {
+            let mut guest = Local::new(script);
+            let probe = LoginProbe {
+                user: "root".into(),
+                password: password.map(str::to_owned),
+                commands: vec!["true".into()],
+                patience: Duration::from_secs(5),
+            };
+            let started = Instant::now();
+            let outputs = run(&probe, &mut guest).unwrap();
+            assert_eq!((outputs.len(), outputs[0].status), (1, None));
+            assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+        }
     }
 
     #[test]
