@@ -1,7 +1,7 @@
 //! Compiles the C side of the ext module and links libext2fs, as pkg-config describes it.
 
 fn main() {
-    println!("cargo::rerun-if-changed=src/ext/shim.c");
+    println!("cargo::rerun-if-changed=src/ext/shim");
     let mut config = pkg_config::Config::new();
     config.cargo_metadata(false);
     let found = config
@@ -20,7 +20,7 @@ fn main() {
         }
     };
     cc::Build::new()
-        .file("src/ext/shim.c")
+        .files(["alloc", "error", "io", "open", "read", "write"].map(|name| format!("src/ext/shim/{name}.c")))
         .includes(libraries.iter().flat_map(|library| &library.include_paths))
         .std("gnu11")
         .extra_warnings(true)

@@ -133,6 +133,6 @@ pub enum ExtError {
         /// libext2fs's text for the code.
         message: String,
         /// The code, as com_err knows it.
-        code: i64,
+        code: std::ffi::c_long,
     },
 }

@@ -3,12 +3,12 @@
 //! ```text
 //! Ext (path in, bytes out)      tree, write: paths, links, files
 //!   └─ sys                      the only unsafe code: one Rust function per function of the shim
-//!        └─ shim.c              libext2fs, with bitmaps loaded group by group
+//!        └─ shim/*.c            libext2fs, with bitmaps loaded group by group
 //!             └─ io::WriteAt    reads and writes of libext2fs come back to us
 //! superblock, journal           pure Rust: what must be known, and done, before libext2fs opens anything
 //! ```
 //!
-//! libext2fs wants all bitmaps in memory before it allocates. On a disk of 1 TiB these are 256 MiB, so the shim gives it
+//! libext2fs wants all bitmaps in memory before it allocates. On a disk of 1 TiB these are 64 MiB, so the shim gives it
 //! bitmaps in which everything is in use, and loads only the groups that something is taken from or given back to.
 
 mod error;

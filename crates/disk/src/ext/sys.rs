@@ -451,7 +451,7 @@ impl Handle {
         });
         match result {
             Ok(()) => Ok(Some(ino)),
-            Err(ExtError::Library { code, .. }) if classify(code as c_long) == Class::NotFound => Ok(None),
+            Err(ExtError::Library { code, .. }) if classify(code) == Class::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -594,12 +594,12 @@ impl Handle {
 
 /// Free blocks or inodes ran out: the caller knows how many it needed.
 pub(super) fn is_out_of_blocks(error: &ExtError) -> bool {
-    matches!(error, ExtError::Library { code, .. } if classify(*code as c_long) == Class::NoBlocks)
+    matches!(error, ExtError::Library { code, .. } if classify(*code) == Class::NoBlocks)
 }
 
 /// There is no free inode.
 pub(super) fn is_out_of_inodes(error: &ExtError) -> bool {
-    matches!(error, ExtError::Library { code, .. } if classify(*code as c_long) == Class::NoInodes)
+    matches!(error, ExtError::Library { code, .. } if classify(*code) == Class::NoInodes)
 }
 
 /// What a call came to: the medium's own failure first, for it is the cause of whatever libext2fs says.
@@ -633,7 +633,7 @@ fn verdict(what: &str, code: c_long, failed: c_long, medium: &Medium) -> Option<
             _ => ExtError::Library {
                 what: what.to_owned(),
                 message,
-                code: i64::from(code),
+                code,
             },
         });
     }

@@ -138,7 +138,7 @@ fn replaced_files_keep_everything_else() {
             let result = ext.write_file("/etc/fstab", &content, false);
             assert!(result.is_ok(), "{name}: {size}: {result:?}");
             assert!(ext.read("/etc/fstab", 1 << 23).unwrap() == content, "{name}: {size}");
-            if size >= 1239 && size <= 1240 {
+            if (1239..=1240).contains(&size) {
                 assert_eq!(ext.extents("/etc/fstab").unwrap(), blocks_before, "{name}");
             }
             ext.close().unwrap();
