@@ -21,7 +21,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) milestones: &'a [(&'a str, &'a str)],
     /// Success and failures count only after this text.
     pub(crate) after: &'a str,
-    pub(crate) success: &'a str,
+    /// Any of these is success.
+    pub(crate) successes: &'a [&'a str],
     pub(crate) failures: &'a [&'a str],
     /// Where the console goes as it comes, for those who want to look on.
     pub(crate) transcript: Option<&'a Path>,
@@ -113,7 +114,7 @@ pub(crate) fn watch(command: &mut Command, watch: &Watch) -> Result<Seen> {
 /// Success, failure, or not yet.
 fn judge(watch: &Watch, text: &str) -> Option<bool> {
     let (_, text) = text.split_once(watch.after)?;
-    if text.contains(watch.success) {
+    if watch.successes.iter().any(|success| text.contains(success)) {
         return Some(true);
     }
     watch
@@ -166,7 +167,7 @@ mod tests {
             ("Linux version", "guest"),
         ],
         after: "starts",
-        success: "login:",
+        successes: &["login:"],
         failures: &["panic"],
         transcript: None,
     };

@@ -15,7 +15,7 @@ use crate::image::{FileSystem, Owner};
 use crate::{cache, run};
 
 /// Counts up when this folder changes what it makes of a recipe.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 const SECTOR: u64 = 512;
 const MIB: u64 = 1 << 20;

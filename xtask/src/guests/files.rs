@@ -54,6 +54,7 @@ pub(crate) fn all(recipe: &Recipe, kernels: &[Kernel]) -> Vec<(String, Content)>
             Content::Link("/lib/systemd/system/serial-getty@.service"),
         ));
     }
+    files.extend(idle());
     let mut sums = String::new();
     for (seed, (name, length)) in (1..).zip(DATA) {
         sums.push_str(&format!("{}  {name}\n", noise_digest(seed, length)));
@@ -61,6 +62,24 @@ pub(crate) fn all(recipe: &Recipe, kernels: &[Kernel]) -> Vec<(String, Content)>
     }
     files.push(("srv/data/SHA256SUMS".to_owned(), Content::Text(sums)));
     files
+}
+
+/// Units that a test has no use for, and that cost seconds of an emulated boot. Without dbus, getty-static starts five
+/// more gettys.
+const IDLE: &[&str] = &[
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "getty-static.service",
+];
+
+/// Masks units that do nothing for a test.
+pub(crate) fn idle() -> impl Iterator<Item = (String, Content)> {
+    IDLE.iter()
+        .map(|unit| (format!("etc/systemd/system/{unit}"), Content::Link("/dev/null")))
 }
 
 fn menu_files(recipe: &Recipe, kernels: &[Kernel]) -> Vec<(String, Content)> {
