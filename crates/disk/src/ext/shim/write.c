@@ -299,15 +299,44 @@ long comeback_ext_allocate_run(struct comeback_ext *ext, uint32_t ino, uint64_t 
 	return error ? error : ext2fs_write_inode(fs, ino, &inode);
 }
 
+/* Zeros what lies between a name and the next entry. */
+static int wipe_slack(ext2_ino_t dir, int entry, struct ext2_dir_entry *dirent, int offset, int size, char *buf, void *data)
+{
+	ext2_filsys fs = data;
+	unsigned int used = 8 + (unsigned int)ext2fs_dirent_name_len(dirent), len;
+
+	(void)dir, (void)offset, (void)size, (void)buf;
+	/* The root of an index tree lies behind the name of "..". */
+	if (entry != DIRENT_OTHER_FILE || ext2fs_get_rec_len(fs, dirent, &len))
+		return 0;
+	for (; used < len; used++) {
+		if (((char *)dirent)[used]) {
+			memset((char *)dirent + used, 0, len - used);
+			return DIRENT_CHANGED;
+		}
+	}
+	return 0;
+}
+
+/* When ext2fs_link of 1.47.0 splits a leaf of an index tree, it writes memory that it never set: not the same twice, and
+ * nothing that belongs on a guest's disk. */
 static errcode_t link_into(struct comeback_ext *ext, ext2_ino_t dir, const char *name, ext2_ino_t ino, int type)
 {
-	errcode_t error = ext2fs_link(ext->fs, dir, name, ino, type);
+	struct ext2_inode before, after;
+	errcode_t error = ext2fs_read_inode(ext->fs, dir, &before);
 
+	if (!error)
+		error = ext2fs_link(ext->fs, dir, name, ino, type);
 	if (error == EXT2_ET_DIR_NO_SPACE) {
 		error = ext2fs_expand_dir(ext->fs, dir);
 		if (!error)
 			error = ext2fs_link(ext->fs, dir, name, ino, type);
 	}
+	if (!error)
+		error = ext2fs_read_inode(ext->fs, dir, &after);
+	if (!error && after.i_flags & EXT2_INDEX_FL && !(after.i_flags & EXT4_CASEFOLD_FL) &&
+	    EXT2_I_SIZE(&after) != EXT2_I_SIZE(&before))
+		error = ext2fs_dir_iterate2(ext->fs, dir, 0, NULL, wipe_slack, ext->fs);
 	return error;
 }
 
