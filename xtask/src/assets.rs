@@ -26,36 +26,9 @@ const BESIDE: &str = "comeback-boot";
 
 /// What a guest's `menu.lst` or `grub.cfg` may ask for, and no more: its own modules are never loaded, as they may be of
 /// another version. `all_video` is in because every Debian and Ubuntu `grub.cfg` asks for it, and complains without it;
-/// `gfxterm` is not, so that the menu stays on the serial line.
-const MODULES: &[&str] = &[
-    "biosdisk",
-    "ext2",
-    "part_msdos",
-    "part_gpt", // Where to read.
-    "normal",
-    "configfile",
-    "legacycfg",
-    "test",
-    "true",
-    "sleep",
-    "loadenv", // What is read.
-    "search",
-    "search_fs_uuid",
-    "search_label",
-    "search_fs_file", // Where the guest says that it is.
-    "linux",
-    "linux16",
-    "gzio",
-    "all_video", // What is booted.
-    "echo",
-    "serial",
-    "terminal",
-    "ls",
-    "cat",
-    "minicmd",
-    "reboot",
-    "halt", // Whom one talks to when it does not.
-];
+/// `gfxterm` is not, so that the menu stays on the serial line. `sleep` is what `hiddenmenu` waits with, `loadenv` what
+/// `savedefault` needs. The program builds the same image where it finds no assets, so the list is in one place.
+const MODULES: &str = include_str!("../../crates/disk/src/boot/modules.txt");
 
 /// GRUB's sector size, and that of its first-sector programs.
 const SECTOR: usize = 512;
@@ -76,7 +49,7 @@ struct Manifest {
     package_version: String,
     platform: &'static str,
     prefix: &'static str,
-    modules: &'static [&'static str],
+    modules: Vec<&'static str>,
     licence: &'static str,
     source: String,
     /// SHA-256 by file name.
@@ -157,7 +130,7 @@ fn build(output: &Path) -> Result<()> {
         package_version,
         platform: "i386-pc",
         prefix: PREFIX,
-        modules: MODULES,
+        modules: MODULES.lines().collect(),
         licence: "GPL-3.0-or-later",
         source: format!("Debian source package {source} {source_version} (apt-get source {source}={source_version})"),
         sha256: files
@@ -190,7 +163,7 @@ fn mkimage() -> Result<Vec<u8>> {
     command
         .args(["--format=i386-pc", "--prefix", PREFIX, "--directory", GRUB, "--output"])
         .arg(&image)
-        .args(MODULES);
+        .args(MODULES.lines());
     run::quietly(&mut command)?;
     read(&image)
 }

@@ -53,7 +53,16 @@ impl Owner {
         command
             .args(["--extract", "--preserve-permissions", "--numeric-owner", "--file"])
             .arg(tar);
-        run::quietly(command.arg("--directory").arg(folder))
+        run::quietly(command.arg("--directory").arg(folder))?;
+        if self.state.is_some() {
+            // Only root reads a file that nobody may read, such as the /etc/shadow- of some releases.
+            let mut command = self.command("find");
+            command
+                .arg(folder)
+                .args(["-type", "f", "!", "-perm", "-u+r", "-exec", "chmod", "u+r", "{}", "+"]);
+            run::quietly(&mut command)?;
+        }
+        Ok(())
     }
 
     /// Puts files over those of a folder; they belong to root.

@@ -45,6 +45,20 @@ pub enum Generator {
     Unknown,
 }
 
+impl Generator {
+    /// The name of the program.
+    pub fn name(self) -> &'static str {
+        match self {
+            Generator::InitramfsTools => "initramfs-tools",
+            Generator::Dracut => "dracut",
+            Generator::Nash => "mkinitrd (nash)",
+            Generator::SuseMkinitrd => "mkinitrd (SUSE)",
+            Generator::Mkinitcpio => "mkinitcpio",
+            Generator::Unknown => "unknown generator",
+        }
+    }
+}
+
 /// What `/init` (or `/linuxrc`) is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

@@ -1,5 +1,6 @@
 //! What is installed on a disk, read only. Parsers are pure functions from bytes to values with their places.
 
+pub mod boot;
 pub mod cmdline;
 pub mod compression;
 pub mod console;
@@ -7,6 +8,7 @@ pub mod defaults;
 pub mod drivers;
 pub mod fstab;
 pub mod initramfs;
+pub mod inspect;
 pub mod kernel;
 pub mod kernels;
 mod limit;
@@ -16,5 +18,6 @@ pub mod release;
 pub mod resume;
 pub mod selinux;
 pub mod spec;
+pub mod system;
 pub mod text;
 pub mod tri;

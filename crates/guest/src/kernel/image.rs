@@ -40,6 +40,16 @@ pub enum Architecture {
     X86,
 }
 
+impl Architecture {
+    /// As `uname -m` says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Architecture::X86 => "i386",
+            Architecture::X86_64 => "x86_64",
+        }
+    }
+}
+
 /// Where the compressed kernel proper lies in a bzImage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Payload {

@@ -1,0 +1,131 @@
+//! Text for people.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use comeback_convert::finding::{Finding, Level};
+use comeback_convert::verdict::Assessment;
+
+/// Text from a disk with everything that would steer a terminal made visible.
+pub(crate) fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        // The bidirectional controls can make a line read as something else.
+        let steers = c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if steers && c != '\t' {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// Prints to standard output; an error is the caller's.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Prints a value as JSON.
+pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Whether an error is that nobody reads our output any more.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind == Some(io::ErrorKind::BrokenPipe)
+}
+
+/// Prints an error with its causes to standard error. Causes that the message has in it already are not repeated.
+pub(crate) fn error(error: &anyhow::Error) {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            let _ = write!(text, "{}{cause}", if text.is_empty() { "" } else { ": " });
+        }
+    }
+    eprintln!("comeback: {}", printable(&text));
+}
+
+/// A bar for bytes, shown where somebody looks.
+pub(crate) fn progress() -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new(0);
+    if let Ok(style) = indicatif::ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// A number of bytes as people say it.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} bytes");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// Adds a finding with its evidence and remedy.
+pub(crate) fn finding(text: &mut String, finding: &Finding) {
+    let _ = writeln!(text, "  {:<8} {}  {}", finding.level, finding.id, printable(&finding.title));
+    for evidence in &finding.evidence {
+        let _ = writeln!(text, "             {}", printable(&evidence.to_string()));
+    }
+    if !finding.remedy.is_empty() {
+        let _ = writeln!(text, "             remedy: {}", printable(&finding.remedy));
+    }
+}
+
+/// Adds the findings, the worst last so that it stays on the screen, and the verdicts.
+pub(crate) fn assessment(text: &mut String, assessment: &Assessment) {
+    let count = |level| assessment.findings.iter().filter(|finding| finding.level == level).count();
+    let _ = writeln!(
+        text,
+        "\nFindings: {} info, {} warnings, {} blockers",
+        count(Level::Info),
+        count(Level::Warning),
+        count(Level::Blocker)
+    );
+    for one in &assessment.findings {
+        finding(text, one);
+    }
+    verdicts(text, assessment);
+}
+
+/// Adds the verdicts.
+pub(crate) fn verdicts(text: &mut String, assessment: &Assessment) {
+    let _ = writeln!(text, "\nVerdicts");
+    for verdict in &assessment.verdicts {
+        let outcome = verdict.outcome.to_string();
+        let _ = writeln!(text, "  {:<13} {outcome:<14} {}", verdict.platform, verdict.decided_by.join(", "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_made_visible() {
+        assert_eq!(printable("a\x1b[2Jb\u{202e}c\td"), "a\\u{1b}[2Jb\\u{202e}c\td");
+        assert_eq!(printable("日本語"), "日本語");
+    }
+
+    #[test]
+    fn sizes_are_rounded() {
+        assert_eq!(size(512), "512 bytes");
+        assert_eq!(size(4 << 30), "4.0 GiB");
+        assert_eq!(size(300_000), "293.0 KiB");
+    }
+}

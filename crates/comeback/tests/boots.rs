@@ -1,0 +1,296 @@
+//! Whole boots: every recipe in `guests/`, converted in both layouts, reaches a login on both HVM platforms with its data
+//! intact, and two of them boot as PV under a real Xen before and after.
+//!
+//! These take minutes, so they are ignored by a plain `cargo test`; `cargo xtask test` builds the guests and runs them.
+//! It names the guests in `COMEBACK_GUESTS`, one `name=path` a line, and itself in `COMEBACK_XTASK`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::Duration;
+
+use comeback_disk::ext::Access as ExtAccess;
+use comeback_disk::image::{Access, Image};
+use comeback_disk::io::ReadAt;
+use comeback_disk::tree::{FileTree, Kind};
+use comeback_disk::view::View;
+use comeback_guest::system::System;
+use comeback_rehearse::{DiskFormat, LoginProbe, Platform, Rehearsal, Verdict};
+use sha2::{Digest, Sha256};
+
+fn guest(name: &str) -> PathBuf {
+    let guests = std::env::var("COMEBACK_GUESTS").expect("run by `cargo xtask test`, which sets COMEBACK_GUESTS");
+    let line = guests.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    PathBuf::from(line.unwrap_or_else(|| panic!("no guest {name} in COMEBACK_GUESTS")))
+}
+
+/// A copy of a guest in a folder of its own; holes stay holes.
+struct Copy {
+    folder: tempfile::TempDir,
+    disk: PathBuf,
+}
+
+impl Copy {
+    fn of(name: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("comeback-boots-").tempdir_in("/var/tmp").unwrap();
+        let disk = folder.path().join(format!("{name}.img"));
+        let copied = Command::new("cp")
+            .args(["--sparse=always", "--reflink=auto"])
+            .args([&guest(name), &disk])
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        Copy { folder, disk }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn comeback<const N: usize>(arguments: [&str; N]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_comeback")).args(arguments).output().unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[track_caller]
+fn assert_exit(output: &Output, code: i32) {
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "\n{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[track_caller]
+fn json(output: &Output) -> serde_json::Value {
+    assert_exit(output, 0);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn digest(path: &Path) -> String {
+    let mut digest = Sha256::new();
+    std::io::copy(&mut std::fs::File::open(path).unwrap(), &mut digest).unwrap();
+    format!("{:x}", digest.finalize())
+}
+
+/// `e2fsck -fn` of every ext file system on a disk.
+#[track_caller]
+fn assert_clean(disk: &Path) {
+    let view = view(disk);
+    let system = System::open(view, ExtAccess::Read, 0).unwrap();
+    let facts = system.disk().clone();
+    drop(system);
+    for place in std::iter::once(&facts.root).chain(&facts.boot) {
+        let checked = Command::new("e2fsck")
+            .arg("-fn")
+            .arg(format!("{}?offset={}", text(disk), place.start))
+            .output()
+            .unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    }
+}
+
+fn view(disk: &Path) -> Arc<View> {
+    Arc::new(View::new(Arc::new(Image::open(disk, Access::Read).unwrap()) as Arc<dyn ReadAt>))
+}
+
+/// Everything that is in a guest's files: kind, mode, owner, times, content.
+fn files(disk: &Path) -> BTreeMap<String, String> {
+    let system = System::open(view(disk), ExtAccess::Read, 0).unwrap();
+    let mut files = BTreeMap::new();
+    let mut pending = vec!["/".to_owned()];
+    while let Some(folder) = pending.pop() {
+        for name in system.read_dir(&folder).unwrap() {
+            let path = format!("{}/{name}", folder.trim_end_matches('/'));
+            let metadata = system.symlink_metadata(&path).unwrap();
+            let what = match metadata.kind {
+                Kind::Directory => {
+                    pending.push(path.clone());
+                    // A folder's size and time change with what is in it.
+                    format!("folder {:o} {}:{}", metadata.mode, metadata.uid, metadata.gid)
+                }
+                Kind::File => {
+                    let mut digest = Sha256::new();
+                    std::io::copy(&mut system.open(&path).unwrap(), &mut digest).unwrap();
+                    format!(
+                        "file {:o} {}:{} {} {:x}",
+                        metadata.mode,
+                        metadata.uid,
+                        metadata.gid,
+                        metadata.mtime,
+                        digest.finalize()
+                    )
+                }
+                Kind::Symlink => format!("link {}", system.read_link(&path).unwrap()),
+                Kind::Other => format!("other {:o}", metadata.mode),
+            };
+            files.insert(path, what);
+        }
+    }
+    files
+}
+
+/// The set of paths that differ is exactly the plan's.
+#[track_caller]
+fn assert_changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>, plan: &serde_json::Value) {
+    let mut changed: Vec<&String> = before
+        .keys()
+        .chain(after.keys())
+        .filter(|path| before.get(*path) != after.get(*path))
+        .filter(|path| !after.get(*path).is_some_and(|what| what.starts_with("folder")))
+        .collect();
+    changed.sort();
+    changed.dedup();
+    let mut planned: Vec<&str> = plan["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    planned.sort_unstable();
+    assert_eq!(changed, planned);
+}
+
+/// Boots a copy-on-write view, logs in, and has the guest check its own data.
+#[track_caller]
+fn assert_boots(disk: &Path, platform: Platform) {
+    let format = if disk.extension().is_some_and(|extension| extension == "qcow2") {
+        DiskFormat::Qcow2
+    } else {
+        DiskFormat::Raw
+    };
+    let mut rehearsal = Rehearsal::new(disk, format, platform);
+    rehearsal.timeout = Duration::from_secs(300);
+    rehearsal.probe = Some(LoginProbe::new(
+        "root",
+        "comeback",
+        ["cd /srv/data && sha256sum --quiet -c SHA256SUMS && echo data is intact", "systemctl is-system-running; true"],
+    ));
+    let outcome = rehearsal.run(|_| ()).unwrap();
+    let console = String::from_utf8_lossy(&outcome.console);
+    let tail: String = console.lines().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
+    assert_eq!(outcome.verdict, Verdict::Boots, "{:?}\n{tail}", outcome.signature);
+    let said: String = outcome.probe.iter().map(|output| output.text()).collect();
+    assert!(said.contains("data is intact"), "{said}\n{tail}");
+}
+
+/// In place: refused before, boots after, twice is once, and back to the last bit.
+fn in_place(name: &str) {
+    let copy = Copy::of(name);
+    let disk = &copy.disk;
+    let (original, before) = (digest(disk), files(disk));
+    assert_exit(&comeback(["inspect", text(disk)]), 1);
+
+    let dry = json(&comeback(["convert", text(disk), "--dry-run", "--json"]));
+    assert_eq!(digest(disk), original, "a dry run wrote to the disk");
+    let report = json(&comeback(["convert", text(disk), "--json"]));
+    assert_eq!(dry["plan"], report["plan"]);
+    assert_eq!(report["plan"]["target"], "nitro");
+    assert_clean(disk);
+    assert_changed(&before, &files(disk), &report["plan"]);
+    for platform in ["xen-hvm", "nitro"] {
+        assert_exit(&comeback(["inspect", text(disk), "--as", platform]), 0);
+    }
+
+    assert_boots(disk, Platform::Nitro);
+    assert_boots(disk, Platform::XenHvm);
+
+    let converted = digest(disk);
+    let again = json(&comeback(["convert", text(disk), "--json"]));
+    assert_eq!(again["applied"], false);
+    assert_eq!(digest(disk), converted, "converting a converted disk changed it");
+    assert_exit(&comeback(["revert", text(disk)]), 0);
+    assert_eq!(digest(disk), original, "the disk is not what it was");
+}
+
+/// On a new disk with a GPT; the source is only read.
+fn partitioned(name: &str) {
+    let copy = Copy::of(name);
+    let original = digest(&copy.disk);
+    let new = copy.path("new.img");
+    let report = json(&comeback([
+        "convert",
+        text(&copy.disk),
+        "--layout",
+        "partitioned",
+        "--output",
+        text(&new),
+        "--json",
+    ]));
+    assert_eq!(report["applied"], true);
+    assert_eq!(std::fs::metadata(&new).unwrap().len() % (1 << 30), 0, "EBS volumes are whole GiB");
+    assert_eq!(digest(&copy.disk), original, "the source was written to");
+    assert_clean(&new);
+    assert_boots(&new, Platform::Nitro);
+    assert_boots(&new, Platform::XenHvm);
+}
+
+/// Under a real Xen, through the rig of `cargo xtask xen`.
+#[track_caller]
+fn assert_boots_under_xen(disk: &Path, mode: &str) {
+    let xtask = std::env::var_os("COMEBACK_XTASK").expect("run by `cargo xtask test`, which sets COMEBACK_XTASK");
+    let booted = Command::new(xtask).arg("xen").arg(disk).args(["--as", mode]).output().unwrap();
+    assert!(
+        booted.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&booted.stdout),
+        String::from_utf8_lossy(&booted.stderr)
+    );
+}
+
+/// The way back: what boots as PV before the conversion does so after it, without being reverted.
+fn xen(name: &str, hvm: bool) {
+    let copy = Copy::of(name);
+    assert_boots_under_xen(&copy.disk, "pv");
+    assert_exit(&comeback(["convert", text(&copy.disk)]), 0);
+    assert_boots_under_xen(&copy.disk, "pv");
+    if hvm {
+        assert_boots_under_xen(&copy.disk, "hvm");
+    }
+}
+
+macro_rules! boots {
+    ($($test:ident: $check:expr;)*) => {
+        $(
+            #[test]
+            #[ignore = "boots guests for minutes: cargo xtask test"]
+            fn $test() {
+                $check;
+            }
+        )*
+    };
+}
+
+boots! {
+    bookworm_plain_in_place: in_place("bookworm-plain");
+    bookworm_plain_partitioned: partitioned("bookworm-plain");
+    bullseye_ext3_in_place: in_place("bullseye-ext3");
+    bullseye_ext3_partitioned: partitioned("bullseye-ext3");
+    trixie_symlink_in_place: in_place("trixie-symlink");
+    trixie_symlink_partitioned: partitioned("trixie-symlink");
+    bookworm_mbr_in_place: in_place("bookworm-mbr");
+    bookworm_mbr_partitioned: partitioned("bookworm-mbr");
+    bullseye_mbr63_in_place: in_place("bullseye-mbr63");
+    bullseye_mbr63_partitioned: partitioned("bullseye-mbr63");
+    bookworm_boot_in_place: in_place("bookworm-boot");
+    bookworm_boot_partitioned: partitioned("bookworm-boot");
+    bookworm_plain_under_xen: xen("bookworm-plain", true);
+    trixie_symlink_under_xen: xen("trixie-symlink", false);
+}
+
+/// An initramfs without the target's drivers is refused, with the kernel, the driver and the remedy named.
+#[test]
+#[ignore = "needs a built guest: cargo xtask test"]
+fn bookworm_nodrivers_is_refused() {
+    let copy = Copy::of("bookworm-nodrivers");
+    let original = digest(&copy.disk);
+    let refused = comeback(["convert", text(&copy.disk), "--target", "nitro"]);
+    assert_exit(&refused, 1);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    for word in ["disk-driver-missing", "nvme", "update-initramfs"] {
+        assert!(said.contains(word), "{word} is not in: {said}");
+    }
+    assert_eq!(digest(&copy.disk), original);
+}

@@ -1,0 +1,266 @@
+//! Boot menus: `root=`, `console=`, the device of an entry, and the templates from which the guest writes new entries.
+
+use comeback_guest::boot::{BootEntry, Loader, MenuFile};
+use comeback_guest::cmdline::Cmdline;
+use comeback_guest::defaults;
+use comeback_guest::menu::device::Device;
+use comeback_guest::menu::lst::MenuLst;
+use comeback_guest::spec::Spec;
+use comeback_guest::tri::Tri;
+
+use super::text::Replacement;
+use super::{Edits, own};
+use crate::names::{self, Leads};
+use crate::platform::Platform;
+use crate::rules;
+use crate::rules::console::{SERIAL, names as console_names};
+
+/// What is added to every kernel that does not speak to the serial console: the VGA console, of which EC2 takes
+/// screenshots, and the serial one, which becomes `/dev/console` as it stands last.
+const CONSOLES: [&str; 2] = ["console=tty0", "console=ttyS0,115200n8"];
+
+pub(super) fn edit(edits: &mut Edits) {
+    let guest = edits.guest;
+    let loader = rules::loader(guest, edits.target);
+    let Some(selection) = guest.selection(loader) else {
+        return;
+    };
+    let entries: Vec<&BootEntry> = guest.entries.iter().filter(|entry| entry.menu == selection.menu).collect();
+    for entry in &entries {
+        if entry.hypervisor || entry.kernel.is_none() || own::is_hvm_entry(&entry.title.value) {
+            continue;
+        }
+        // Only an initramfs finds a root by its identity; without one, PV and HVM need entries of their own.
+        if !entry.initrds.is_empty() {
+            root(edits, &entry.menu, &entry.cmdline, Some(entry));
+        }
+        consoles(edits, &entry.menu, &entry.cmdline, true);
+        interface_names(edits, &entry.menu, &entry.cmdline);
+        if let (Some(device), None) = (&entry.root_device, &entry.uuid) {
+            root_device(edits, &entry.menu, &device.value, device.span.clone(), device.line);
+        }
+    }
+    let lst = guest.menus.lst.as_ref().or(guest.menus.conf.as_ref());
+    if let Some(file) = lst.filter(|file| file.canonical == selection.menu) {
+        templates(edits, file);
+        if let Some(entry) = selection.entry.as_ref().filter(|entry| entry.initrds.is_empty()) {
+            second_entry(edits, entry);
+        }
+    } else if guest.menus.cfg.as_ref().is_some_and(|cfg| cfg.canonical == selection.menu) && loader != Loader::GrubLegacy {
+        default_grub(edits);
+    }
+}
+
+/// The root's identity as it is written: the label that the guest itself uses, or else the UUID.
+pub(super) fn root_identity(edits: &Edits) -> String {
+    let root = &edits.guest.disk.root;
+    let labelled = |text: &str| match Spec::parse(text) {
+        Spec::Label(label) => !label.is_empty() && label == root.superblock.label,
+        _ => false,
+    };
+    let fstab = edits.guest.fstab.iter().flat_map(|fstab| &fstab.entries);
+    let in_fstab = fstab.filter(|entry| entry.mount_point.value == "/").any(|entry| labelled(&entry.spec.value));
+    let in_menu = edits.guest.entries.iter().filter_map(|entry| entry.cmdline.last("root")).any(|root| labelled(root.value));
+    if in_fstab || in_menu {
+        format!("LABEL={}", root.superblock.label)
+    } else {
+        format!("UUID={}", root.superblock.uuid)
+    }
+}
+
+/// Writes `root=` by identity where it is a name that some platform does not know.
+fn root(edits: &mut Edits, path: &str, cmdline: &Cmdline, entry: Option<&BootEntry>) {
+    let Some(root) = cmdline.last("root") else {
+        return;
+    };
+    let spec = Spec::parse(root.value);
+    if !matches!(spec, Spec::Disk(_)) {
+        return;
+    }
+    match names::leads(&edits.guest.disk, &spec) {
+        Leads::ByName(partition) if partition != edits.guest.disk.root.partition => return,
+        _ => {}
+    }
+    let finds = entry.and_then(|entry| edits.guest.kernel_of(entry)).and_then(|kernel| kernel.initramfs.as_ref()).and_then(|file| file.content.ok());
+    let identity = root_identity(edits);
+    let by_uuid = format!("UUID={}", edits.guest.disk.root.superblock.uuid);
+    let value = match finds {
+        Some(content) if identity.starts_with("LABEL=") && content.finds_label == Tri::No => by_uuid,
+        _ => identity,
+    };
+    edits.push(
+        path,
+        Replacement::new(
+            root.span.clone(),
+            format!("root={value}"),
+            root.line,
+            format!("{} has another name on every platform", root.value),
+        ),
+    );
+}
+
+/// Adds the VGA and serial consoles behind the last `console=`; `hvc0` stays, or comes where no console was named and
+/// naming one would take it away.
+fn consoles(edits: &mut Edits, path: &str, cmdline: &Cmdline, even_without: bool) {
+    let present: Vec<_> = cmdline.all("console").collect();
+    if present.iter().any(|console| console_names(console.value, SERIAL)) || (present.is_empty() && !even_without) {
+        return;
+    }
+    let mut added: Vec<&str> = Vec::new();
+    if present.is_empty() {
+        added.push("console=hvc0");
+    }
+    let new = CONSOLES.iter().filter(|console| {
+        let device = console.trim_start_matches("console=").split(',').next().unwrap_or_default();
+        !present.iter().any(|present| console_names(present.value, device))
+    });
+    added.extend(new);
+    let at = present.last().map_or(cmdline.span.end, |console| console.span.end);
+    edits.push(
+        path,
+        Replacement::insert(
+            at,
+            format!(" {}", added.join(" ")),
+            cmdline.line,
+            "HVM has no hvc0: its consoles are VGA and the serial line; hvc0 stays for PV",
+        ),
+    );
+}
+
+/// Keeps `eth0` called `eth0` on Nitro where the network settings are for it.
+fn interface_names(edits: &mut Edits, path: &str, cmdline: &Cmdline) {
+    let wanted = edits.target == Platform::Nitro
+        && rules::network::renames(edits.guest)
+        && rules::network::classic_names(edits.guest).next().is_some();
+    if !wanted || cmdline.has("net.ifnames") || cmdline.arguments.is_empty() {
+        return;
+    }
+    edits.push(
+        path,
+        Replacement::insert(
+            cmdline.span.end,
+            " net.ifnames=0",
+            cmdline.line,
+            "the network settings are for eth0, which would be called ens5 on Nitro",
+        ),
+    );
+}
+
+/// The device of `/boot` as GRUB legacy writes it.
+fn boot_device(edits: &Edits) -> Device {
+    match edits.guest.disk.boot_place().partition {
+        None => Device::Disk(0),
+        Some(number) => Device::Partition {
+            disk: 0,
+            partition: number.saturating_sub(1),
+        },
+    }
+}
+
+fn root_device(edits: &mut Edits, path: &str, device: &Device, span: std::ops::Range<usize>, line: usize) {
+    let expected = boot_device(edits);
+    if *device == expected {
+        return;
+    }
+    let place = edits.guest.disk.boot_place().name();
+    edits.push(
+        path,
+        Replacement::new(span, expected.to_string(), line, format!("/boot is on {place}")),
+    );
+}
+
+/// The comment templates from which Debian's and Ubuntu's update-grub write the entries of the next kernel.
+fn templates(edits: &mut Edits, file: &MenuFile<MenuLst>) {
+    let path = &file.canonical;
+    let first_kopt = file.menu.templates.iter().find(|template| template.name.value == "kopt");
+    let with_consoles = file.menu.templates.iter().any(|template| template.cmdline.has("console"));
+    for template in &file.menu.templates {
+        match template.name.value.as_str() {
+            "groot" => {
+                let inside = template.value.value.trim().trim_start_matches('(').trim_end_matches(')');
+                if template.value.value.trim_start().starts_with('(') {
+                    root_device(edits, path, &Device::parse(inside), template.value.span.clone(), template.value.line);
+                }
+            }
+            name if name == "kopt" || name.starts_with("kopt_") => {
+                root(edits, path, &template.cmdline, None);
+                interface_names(edits, path, &template.cmdline);
+                // update-grub puts kopt and defoptions together: the consoles go where consoles are.
+                let first = first_kopt.is_some_and(|kopt| kopt.value.line == template.value.line);
+                consoles(edits, path, &template.cmdline, first && !with_consoles);
+            }
+            "defoptions" => consoles(edits, path, &template.cmdline, false),
+            _ => {}
+        }
+    }
+}
+
+/// A guest without an initramfs has to be told the device, which is another one on PV and on the target: the default entry
+/// stays as it is for PV, and a copy of it is added for the target, which GRUB takes as its default.
+fn second_entry(edits: &mut Edits, entry: &BootEntry) {
+    let guest = edits.guest;
+    if guest.entries.iter().any(|other| own::is_hvm_entry(&other.title.value)) {
+        return;
+    }
+    let Some(root) = entry.cmdline.last("root").filter(|root| matches!(Spec::parse(root.value), Spec::Disk(_))) else {
+        return;
+    };
+    let content = edits.content(&entry.menu);
+    let Some(text) = content.get(entry.span.clone()) else {
+        return;
+    };
+    let shift = entry.span.start;
+    let inside = |span: &std::ops::Range<usize>| span.start.saturating_sub(shift)..span.end.saturating_sub(shift);
+    let device = names::on_platform(&guest.disk.root, edits.target);
+    let title = own::hvm_title(&entry.title.value);
+    let mut made = vec![
+        Replacement::new(inside(&entry.title.span), title, 0, ""),
+        Replacement::new(inside(&root.span), format!("root={device}"), 0, ""),
+    ];
+    let mut copy = Edits {
+        guest,
+        target: edits.target,
+        replacements: std::collections::BTreeMap::new(),
+        created: Vec::new(),
+    };
+    consoles(&mut copy, &entry.menu, &entry.cmdline, true);
+    interface_names(&mut copy, &entry.menu, &entry.cmdline);
+    made.extend(copy.replacements.into_values().flatten().map(|replacement| Replacement {
+        span: inside(&replacement.span),
+        ..replacement
+    }));
+    let mut added = if content.ends_with(b"\n") { b"\n".to_vec() } else { b"\n\n".to_vec() };
+    added.extend_from_slice(
+        b"# comeback: the kernel has no initramfs, so it has to be told its root device, which is another one on HVM.\n\
+          # The entry that this one is a copy of stays for PV.\n",
+    );
+    added.extend(super::replace(text, &made));
+    while added.last() == Some(&b'\n') {
+        added.pop();
+    }
+    added.push(b'\n');
+    let line = content.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let reason = format!("without an initramfs the kernel cannot look for its root: on {} it is {device}", edits.target);
+    let at = content.len();
+    edits.push(&entry.menu, Replacement::insert(at, added, line, reason));
+}
+
+/// `/etc/default/grub`, from which grub-mkconfig writes the next `grub.cfg`.
+fn default_grub(edits: &mut Edits) {
+    const PATH: &str = "/etc/default/grub";
+    let guest = edits.guest;
+    let Some(content) = guest.texts.get(PATH) else {
+        return;
+    };
+    let all = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"];
+    let lines: Vec<Cmdline> = all
+        .iter()
+        .filter_map(|name| defaults::last(&guest.defaults, name))
+        .map(|assignment| assignment.cmdline(content))
+        .collect();
+    let chosen = lines.iter().find(|line| line.has("console")).or(lines.first());
+    if let Some(line) = chosen {
+        consoles(edits, PATH, line, true);
+        interface_names(edits, PATH, line);
+    }
+}

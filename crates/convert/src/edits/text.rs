@@ -1,0 +1,90 @@
+//! Replacing spans of bytes.
+
+use std::ops::Range;
+
+/// Some bytes to be put in the place of others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// The bytes that go, as offsets into the original; empty to insert.
+    pub span: Range<usize>,
+    /// What comes.
+    pub with: Vec<u8>,
+    /// Line number of the place, from 1.
+    pub line: usize,
+    /// What is done, and why.
+    pub reason: String,
+}
+
+impl Replacement {
+    /// Replaces `span`.
+    pub fn new(span: Range<usize>, with: impl Into<Vec<u8>>, line: usize, reason: impl Into<String>) -> Self {
+        Replacement {
+            span,
+            with: with.into(),
+            line,
+            reason: reason.into(),
+        }
+    }
+
+    /// Inserts at `at`.
+    pub fn insert(at: usize, with: impl Into<Vec<u8>>, line: usize, reason: impl Into<String>) -> Self {
+        Replacement::new(at..at, with, line, reason)
+    }
+}
+
+/// The content with all replacements made. Insertions at one place keep their order; of replacements that overlap, the
+/// first in the file is made.
+pub fn replace(content: &[u8], replacements: &[Replacement]) -> Vec<u8> {
+    let mut sorted: Vec<&Replacement> = replacements.iter().collect();
+    sorted.sort_by_key(|replacement| (replacement.span.start, replacement.span.end));
+    let mut result = Vec::with_capacity(content.len() + 256);
+    let mut at = 0;
+    for replacement in sorted {
+        let Some(kept) = content.get(at..replacement.span.start) else {
+            continue;
+        };
+        result.extend_from_slice(kept);
+        result.extend_from_slice(&replacement.with);
+        at = replacement.span.end.max(at);
+    }
+    result.extend_from_slice(content.get(at..).unwrap_or_default());
+    result
+}
+
+/// Start and end of the line around an offset, without its line ending.
+pub(super) fn line_around(content: &[u8], offset: usize) -> Range<usize> {
+    let offset = offset.min(content.len());
+    let start = content[..offset].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let end = content[offset..].iter().position(|&byte| byte == b'\n').map_or(content.len(), |at| offset + at);
+    start..end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_replaced_and_the_rest_survives() {
+        let made = [
+            Replacement::new(4..7, "BBB!", 1, ""),
+            Replacement::insert(0, "# x\n", 1, ""),
+            Replacement::insert(11, "\n", 1, ""),
+            Replacement::insert(0, "# y\n", 1, ""),
+        ];
+        assert_eq!(replace(b"aaa bbb ccc", &made), b"# x\n# y\naaa BBB! ccc\n");
+    }
+
+    #[test]
+    fn nonsense_spans_do_no_harm() {
+        let made = [Replacement::new(2..5, "X", 1, ""), Replacement::new(3..4, "Y", 1, ""), Replacement::new(90..91, "Z", 1, "")];
+        assert_eq!(replace(b"abcdef", &made), b"abXf");
+    }
+
+    #[test]
+    fn lines_are_found_around_an_offset() {
+        assert_eq!(line_around(b"ab\ncd\nef", 4), 3..5);
+        assert_eq!(line_around(b"ab\ncd\nef", 3), 3..5);
+        assert_eq!(line_around(b"ab\ncd", 99), 3..5);
+        assert_eq!(line_around(b"", 0), 0..0);
+    }
+}

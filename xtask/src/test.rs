@@ -1,0 +1,85 @@
+//! `cargo xtask test`: everything that has to hold, in the order of what it costs.
+
+use std::env;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::packages::{self, Group};
+use crate::{assets, cache, guests, run, xen};
+
+/// Where cargo-deny is kept: it takes minutes to build, and only a fresh machine pays.
+const DENY: &str = "cargo-deny";
+
+pub(crate) fn command(quick: bool) -> Result<()> {
+    let started = Instant::now();
+    step(started, "packages");
+    packages::install(Group::ALL)?;
+    step(started, "boot assets");
+    assets::command(None)?;
+
+    step(started, "cargo fmt --check");
+    run::loudly(Command::new(cargo()).current_dir(cache::workspace()).args(["fmt", "--check"]))?;
+    step(started, "cargo clippy");
+    run::loudly(cache::cargo("clippy")?.args(["--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    if !quick {
+        step(started, "cargo deny check");
+        deny()?;
+    }
+    step(started, "cargo test");
+    run::loudly(cache::cargo("test")?.arg("--workspace"))?;
+    if quick {
+        eprintln!("\nThe boots were left out: `cargo xtask test` runs them.");
+        return Ok(());
+    }
+
+    step(started, "guests");
+    let recipes = guests::recipes(&[])?;
+    let disks = guests::ready(&recipes)?;
+    let named: Vec<String> = recipes
+        .iter()
+        .zip(&disks)
+        .map(|(recipe, disk)| format!("{}={}", recipe.name, disk.display()))
+        .collect();
+    step(started, "Xen's dom0");
+    xen::ready()?;
+    step(started, "boots: 30 to 240 s each, two at a time");
+    run::loudly(
+        cache::cargo("test")?
+            .args(["--package", "comeback", "--test", "boots", "--", "--ignored", "--test-threads", "2"])
+            .env("COMEBACK_GUESTS", named.join("\n"))
+            .env("COMEBACK_XTASK", env::current_exe().context("finding this program")?),
+    )?;
+    step(started, "done");
+    Ok(())
+}
+
+fn step(started: Instant, name: &str) {
+    let seconds = started.elapsed().as_secs();
+    eprintln!("\n== {:02}:{:02}  {name}", seconds / 60, seconds % 60);
+}
+
+fn cargo() -> std::ffi::OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Licences, sources and duplicates of all dependencies. Advisories need a database from the network and are left to
+/// whoever has one.
+fn deny() -> Result<()> {
+    let tools = cache::folder("tools")?;
+    let installed = tools.join("bin").join(DENY);
+    let program = if Command::new(DENY).arg("--version").output().is_ok_and(|output| output.status.success()) {
+        DENY.into()
+    } else {
+        if !installed.exists() {
+            eprintln!("building {DENY}, once for this machine");
+            run::loudly(Command::new(cargo()).args(["install", "--locked", "--quiet", DENY, "--root"]).arg(&tools))?;
+        }
+        if !installed.exists() {
+            bail!("{} is not there although it was just built", installed.display());
+        }
+        installed.into_os_string()
+    };
+    run::loudly(Command::new(program).current_dir(cache::workspace()).args(["check", "licenses", "bans", "sources"]))
+}
