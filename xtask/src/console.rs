@@ -13,6 +13,9 @@ use anyhow::{Context, Result};
 /// How much of a console is kept: more than any boot prints, and an end to one that prints for ever.
 const KEPT: usize = 8 << 20;
 
+/// How long one looks on after the verdict.
+const LINGER: Duration = Duration::from_secs(15);
+
 /// What one waits for.
 #[derive(Debug)]
 pub(crate) struct Watch<'a> {
@@ -21,8 +24,9 @@ pub(crate) struct Watch<'a> {
     pub(crate) milestones: &'a [(&'a str, &'a str)],
     /// Success and failures count only after this text.
     pub(crate) after: &'a str,
-    /// Any of these is success.
-    pub(crate) successes: &'a [&'a str],
+    pub(crate) success: &'a str,
+    /// Nearly as good: one waits a little for what is better.
+    pub(crate) also: &'a [&'a str],
     pub(crate) failures: &'a [&'a str],
     /// Where the console goes as it comes, for those who want to look on.
     pub(crate) transcript: Option<&'a Path>,
@@ -91,12 +95,13 @@ pub(crate) fn watch(command: &mut Command, watch: &Watch) -> Result<Seen> {
             println!("  {:>4} s  {name}", start.elapsed().as_secs());
         }
         if let Some(success) = judge(watch, &text) {
-            if !success {
-                // What it prints next says why.
-                let end = Instant::now() + Duration::from_secs(5);
-                while let Ok(more) = receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                    bytes.extend(more);
-                }
+            // What it prints next says why it failed, or is the login prompt.
+            let end = Instant::now() + LINGER;
+            while !String::from_utf8_lossy(&bytes).contains(watch.success) {
+                let Ok(more) = receiver.recv_timeout(end.saturating_duration_since(Instant::now())) else {
+                    break;
+                };
+                bytes.extend(more);
             }
             break success;
         }
@@ -114,7 +119,7 @@ pub(crate) fn watch(command: &mut Command, watch: &Watch) -> Result<Seen> {
 /// Success, failure, or not yet.
 fn judge(watch: &Watch, text: &str) -> Option<bool> {
     let (_, text) = text.split_once(watch.after)?;
-    if watch.successes.iter().any(|success| text.contains(success)) {
+    if text.contains(watch.success) || watch.also.iter().any(|success| text.contains(success)) {
         return Some(true);
     }
     watch
@@ -167,7 +172,8 @@ mod tests {
             ("Linux version", "guest"),
         ],
         after: "starts",
-        successes: &["login:"],
+        success: "login:",
+        also: &["reached"],
         failures: &["panic"],
         transcript: None,
     };

@@ -8,6 +8,7 @@ mod image;
 mod packages;
 mod program;
 mod run;
+mod test;
 mod xen;
 
 use std::path::PathBuf;
@@ -50,6 +51,12 @@ enum Command {
         /// Only these recipes; all of them when none is named.
         names: Vec<String>,
     },
+    /// Run all tests, whole boots included.
+    Test {
+        /// Leave out what takes long: the boots and the check of licences.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Boot a disk under a real Xen, which QEMU emulates. Takes minutes.
     Xen(xen::Arguments),
 }
@@ -60,6 +67,7 @@ fn main() -> Result<()> {
         Command::BootAssets { output } => assets::command(output.as_deref()),
         Command::Build { release } => program::command(release),
         Command::Guests { names } => guests::command(&names),
+        Command::Test { quick } => test::command(quick),
         Command::Xen(arguments) => xen::command(&arguments),
     }
 }

@@ -27,6 +27,8 @@ const VERSION: u32 = 1;
 /// Bytes of dom0's disk.
 const DOM0_SIZE: u64 = 3 << 30;
 const DOM0_UUID: &str = "a4d2d1b4-6d3c-4b52-8d1a-0c0a11ba0000";
+/// What a getty says.
+const LOGIN: &str = "login:";
 /// What dom0 prints before it starts the guest. All that follows is the guest's console, or why there is none.
 const STARTS: &str = "xen-rig: the guest starts";
 /// What dom0 prints when the guest is gone.
@@ -61,6 +63,8 @@ pub(crate) struct Wanted<'a> {
 pub(crate) struct Boot {
     /// Whether the guest came to its login prompt, or to the end of its boot.
     pub(crate) up: bool,
+    /// Whether there was a login prompt. A getty that gave up on a slow machine is no failure to boot.
+    pub(crate) login: bool,
     /// The guest's console; if it was never started, that of Xen and dom0.
     pub(crate) console: String,
     pub(crate) took: Duration,
@@ -81,8 +85,8 @@ pub(crate) fn boot(wanted: &Wanted) -> Result<Boot> {
             ("systemd[1]:", "guest's services"),
         ],
         after: STARTS,
-        // A getty that gave up on a slow machine is no failure to boot.
-        successes: &["login:", "Multi-User System", "Reached target Graphical Interface"],
+        success: LOGIN,
+        also: &["Multi-User System", "Reached target Graphical Interface"],
         failures: &[ENDED, "Kernel panic", "Rebooting in", "emergency mode"],
         transcript: wanted.transcript,
     };
@@ -91,7 +95,9 @@ pub(crate) fn boot(wanted: &Wanted) -> Result<Boot> {
         .text
         .split_once(STARTS)
         .map_or(seen.text.as_str(), |(_, guest)| guest);
+    let login = seen.success && console.contains(LOGIN);
     Ok(Boot {
+        login,
         up: seen.success,
         console: console.trim_start().to_owned(),
         took: seen.took,
@@ -142,7 +148,11 @@ pub(crate) fn command(arguments: &Arguments) -> Result<()> {
         println!("{}", boot.console);
     }
     ensure!(boot.up, "not up after {} s", boot.took.as_secs());
-    println!("up after {} s", boot.took.as_secs());
+    println!(
+        "{} after {} s",
+        if boot.login { "login prompt" } else { "boot finished" },
+        boot.took.as_secs()
+    );
     Ok(())
 }
 
@@ -238,13 +248,14 @@ fn has_partitions(sector: &[u8; 512]) -> bool {
 }
 
 /// The folder with dom0's disk, its kernel and initramfs, and Xen; built if the cache does not have it.
-fn ready() -> Result<PathBuf> {
+pub(crate) fn ready() -> Result<PathBuf> {
     let rootfs = Rootfs {
         suite: Suite::Bookworm,
         kernels: vec!["linux-image-amd64".to_owned()],
         packages: ["xen-system-amd64", "xen-utils-4.17", "qemu-system-xen", "seabios"]
             .map(str::to_owned)
             .to_vec(),
+        later: Vec::new(),
         initramfs: Initramfs::List(
             ["ata_generic", "ata_piix", "sd_mod", "ext4"]
                 .map(str::to_owned)

@@ -163,16 +163,17 @@ fn assert_boots(disk: &Path, platform: Platform) {
     };
     let mut rehearsal = Rehearsal::new(disk, format, platform);
     rehearsal.timeout = Duration::from_secs(300);
-    rehearsal.probe = Some(LoginProbe::new(
-        "root",
-        "comeback",
-        ["cd /srv/data && sha256sum --quiet -c SHA256SUMS && echo data is intact", "systemctl is-system-running; true"],
-    ));
+    rehearsal.probe = Some(LoginProbe {
+        user: "root".to_owned(),
+        password: Some("comeback".to_owned()),
+        commands: vec!["cd /srv/data && sha256sum --quiet -c SHA256SUMS && echo data is intact".to_owned()],
+        patience: Duration::from_secs(120),
+    });
     let outcome = rehearsal.run(|_| ()).unwrap();
     let console = String::from_utf8_lossy(&outcome.console);
     let tail: String = console.lines().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
     assert_eq!(outcome.verdict, Verdict::Boots, "{:?}\n{tail}", outcome.signature);
-    let said: String = outcome.probe.iter().map(|output| output.text()).collect();
+    let said: String = outcome.probe.iter().map(|output| output.output.as_str()).collect();
     assert!(said.contains("data is intact"), "{said}\n{tail}");
 }
 

@@ -34,6 +34,9 @@ pub(crate) struct Rootfs {
     /// What else is installed beyond a bootable minimum.
     #[serde(default)]
     pub(crate) packages: Vec<String>,
+    /// What is installed after the kernels, as its kernel hooks work only on a machine that runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) later: Vec<String>,
     pub(crate) initramfs: Initramfs,
 }
 

@@ -81,6 +81,13 @@ fn command(rootfs: &Rootfs, dpkg: &Path) -> Command {
             "--essential-hook=mkdir -p \"$(dirname \"$1{path}\")\"; printf '{text}' > \"$1{path}\""
         ));
     }
+    if !rootfs.later.is_empty() {
+        command.arg(format!(
+            "--customize-hook=APT_CONFIG=\"$MMDEBSTRAP_APT_CONFIG\" apt-get --yes install \
+             -oDPkg::Chroot-Directory=\"$1\" {}",
+            rootfs.later.join(" ")
+        ));
+    }
     command.arg(format!(
         "--customize-hook=echo root:{PASSWORD} | chroot \"$1\" chpasswd"
     ));
@@ -152,12 +159,17 @@ mod tests {
     fn packages_and_initramfs() {
         let mut rootfs = sample().rootfs;
         rootfs.packages = vec!["ifupdown".to_owned()];
+        rootfs.later = vec!["grub-legacy".to_owned()];
         let include = "--include=e2fsprogs,kmod,systemd-sysv,udev,linux-image-amd64,ifupdown,initramfs-tools";
         assert!(
             arguments(&rootfs).contains(&include.to_owned()),
             "{:?}",
             arguments(&rootfs)
         );
+
+        let later =
+            |argument: &String| argument.ends_with("apt-get --yes install -oDPkg::Chroot-Directory=\"$1\" grub-legacy");
+        assert!(arguments(&rootfs).iter().any(later), "{:?}", arguments(&rootfs));
 
         rootfs.initramfs = Initramfs::List(vec!["xen-blkfront".to_owned(), "ext4".to_owned()]);
         let mut hooks = arguments(&rootfs)
