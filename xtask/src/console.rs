@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -79,54 +79,48 @@ pub(crate) fn watch(command: &mut Command, watch: &Watch) -> Result<Seen> {
 
     let mut progress = Progress::new(watch);
     let mut bytes = Vec::new();
-    let success = loop {
-        let left = watch.timeout.saturating_sub(start.elapsed());
-        match receiver.recv_timeout(left) {
-            Ok(more) => {
-                if let Some(file) = &mut transcript {
-                    file.write_all(&more).context("writing the transcript")?;
-                }
-                bytes.extend(more);
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break false,
+    let mut deadline = start + watch.timeout;
+    let mut verdict = None;
+    while let Ok(more) = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        if let Some(file) = &mut transcript {
+            file.write_all(&more).context("writing the transcript")?;
         }
+        bytes.extend(more);
         let text = String::from_utf8_lossy(&bytes);
         for name in progress.reached(&text) {
             println!("  {:>4} s  {name}", start.elapsed().as_secs());
         }
-        if let Some(success) = judge(watch, &text) {
-            // What it prints next says why it failed, or is the login prompt.
-            let end = Instant::now() + LINGER;
-            while !String::from_utf8_lossy(&bytes).contains(watch.success) {
-                let Ok(more) = receiver.recv_timeout(end.saturating_duration_since(Instant::now())) else {
-                    break;
-                };
-                bytes.extend(more);
-            }
-            break success;
+        let (seen, best) = judge(watch, &text);
+        if best || bytes.len() > KEPT {
+            verdict = verdict.or(seen);
+            break;
         }
-        if bytes.len() > KEPT {
-            break false;
+        if verdict.is_none() && seen.is_some() {
+            // What comes next says why it failed, or is the login prompt.
+            verdict = seen;
+            deadline = Instant::now() + LINGER;
         }
-    };
+    }
     Ok(Seen {
-        success,
+        success: verdict == Some(true),
         text: String::from_utf8_lossy(&bytes).into_owned(),
         took: start.elapsed(),
     })
 }
 
-/// Success, failure, or not yet.
-fn judge(watch: &Watch, text: &str) -> Option<bool> {
-    let (_, text) = text.split_once(watch.after)?;
-    if text.contains(watch.success) || watch.also.iter().any(|success| text.contains(success)) {
-        return Some(true);
+/// Success, failure, or not yet; and whether it gets no better.
+fn judge(watch: &Watch, text: &str) -> (Option<bool>, bool) {
+    let Some((_, text)) = text.split_once(watch.after) else {
+        return (None, false);
+    };
+    let any = |patterns: &[&str]| patterns.iter().any(|pattern| text.contains(pattern));
+    if text.contains(watch.success) {
+        (Some(true), true)
+    } else if any(watch.also) {
+        (Some(true), false)
+    } else {
+        (any(watch.failures).then_some(false), false)
     }
-    watch
-        .failures
-        .iter()
-        .any(|failure| text.contains(failure))
-        .then_some(false)
 }
 
 /// Which milestones have gone by.
@@ -180,9 +174,10 @@ mod tests {
 
     #[test]
     fn only_what_comes_after_counts() {
-        assert_eq!(judge(&WATCH, "dom0 login: "), None);
-        assert_eq!(judge(&WATCH, "dom0 login: starts guest login: "), Some(true));
-        assert_eq!(judge(&WATCH, "starts Kernel panic"), Some(false));
+        assert_eq!(judge(&WATCH, "dom0 login: "), (None, false));
+        assert_eq!(judge(&WATCH, "dom0 login: starts guest login: "), (Some(true), true));
+        assert_eq!(judge(&WATCH, "starts reached"), (Some(true), false));
+        assert_eq!(judge(&WATCH, "starts Kernel panic"), (Some(false), false));
     }
 
     #[test]
@@ -214,6 +209,12 @@ mod tests {
         let seen = shell("echo starts; echo login:; exec sleep 60", 20);
         assert!(seen.success && seen.took < Duration::from_secs(20));
         assert_eq!(seen.text, "starts\nlogin:\n");
+    }
+
+    #[test]
+    fn what_is_better_is_waited_for() {
+        let seen = shell("echo starts; echo reached; sleep 0.2; echo login:; exec sleep 60", 20);
+        assert!(seen.success && seen.text.ends_with("login:\n"));
     }
 
     #[test]
