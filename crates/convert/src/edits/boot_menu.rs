@@ -177,9 +177,10 @@ fn templates(edits: &mut Edits, file: &MenuFile<MenuLst>) {
     for template in &file.menu.templates {
         match template.name.value.as_str() {
             "groot" => {
-                let inside = template.value.value.trim().trim_start_matches('(').trim_end_matches(')');
-                if template.value.value.trim_start().starts_with('(') {
-                    root_device(edits, path, &Device::parse(inside), template.value.span.clone(), template.value.line);
+                // Ubuntu may have a UUID here, which is the same everywhere.
+                let text = template.value.value.as_str();
+                if text.starts_with('(') {
+                    root_device(edits, path, &Device::parse(text), template.value.span.clone(), template.value.line);
                 }
             }
             name if name == "kopt" || name.starts_with("kopt_") => {

@@ -112,13 +112,15 @@ pub fn all(guest: &Guest, target: Platform) -> Vec<FileChange> {
         .filter_map(|(path, replacements)| {
             let old = guest.texts.get(&path)?.clone();
             let new = replace(&old, &replacements);
-            let reasons = replacements
+            let mut reasons: Vec<Reason> = replacements
                 .into_iter()
                 .map(|replacement| Reason {
                     line: Some(replacement.line),
                     text: replacement.reason,
                 })
                 .collect();
+            reasons.sort_by_key(|reason| reason.line);
+            reasons.dedup();
             (old != new).then_some(FileChange {
                 path,
                 action: Action::Edit { old, new },
