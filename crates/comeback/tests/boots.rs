@@ -278,7 +278,7 @@ boots! {
     bookworm_boot_in_place: in_place("bookworm-boot");
     bookworm_boot_partitioned: partitioned("bookworm-boot");
     bookworm_plain_under_xen: xen("bookworm-plain", true);
-    trixie_symlink_under_xen: xen("trixie-symlink", false);
+    bullseye_ext3_under_xen: xen("bullseye-ext3", false);
 }
 
 /// An initramfs without the target's drivers is refused, with the kernel, the driver and the remedy named.
