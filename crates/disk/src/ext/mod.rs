@@ -11,6 +11,7 @@
 //! libext2fs wants all bitmaps in memory before it allocates. On a disk of 1 TiB these are 64 MiB, so the shim gives it
 //! bitmaps in which everything is in use, and loads only the groups that something is taken from or given back to.
 
+mod cache;
 mod error;
 pub mod journal;
 mod path;
@@ -91,6 +92,7 @@ impl Ext {
     pub fn open(io: Arc<dyn WriteAt>, access: Access, now: i64) -> Result<Ext, ExtError> {
         let superblock = Superblock::read(&io)?.ok_or(ExtError::NotExt)?;
         check(&superblock, io.size(), access)?;
+        let io: Arc<dyn WriteAt> = Arc::new(cache::Cache::new(io));
         let handle = sys::Handle::open(io.clone(), superblock.size, access == Access::Write, now)?;
         Ok(Ext {
             superblock,
