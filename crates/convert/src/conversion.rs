@@ -62,11 +62,15 @@ pub enum ConvertError {
         /// What the inspection of the result found.
         findings: Vec<Finding>,
     },
-    /// The result would not boot as PV any more, although the disk does now.
-    #[error("the converted disk would no longer boot on {platform}, so there would be no way back, and nothing was written")]
+    /// The result would do worse as PV than the disk does now.
+    #[error("whether the disk boots on {platform} would change from `{was}` to `{is}`, so there would be no way back, and nothing was written")]
     NoWayBack {
         /// The platform that would be lost.
         platform: Platform,
+        /// The verdict as the disk is.
+        was: Outcome,
+        /// The verdict as it would be.
+        is: Outcome,
     },
 }
 
@@ -137,9 +141,9 @@ fn proven(plan: Plan, before: Inspection, after: Inspection, view: Arc<View>) ->
         });
     }
     for platform in Platform::PV {
-        let lost = before.assessment.outcome(platform) == Outcome::Boots && after.assessment.outcome(platform) != Outcome::Boots;
-        if lost {
-            return Err(ConvertError::NoWayBack { platform });
+        let (was, is) = (before.assessment.outcome(platform), after.assessment.outcome(platform));
+        if is < was {
+            return Err(ConvertError::NoWayBack { platform, was, is });
         }
     }
     Ok(Conversion {

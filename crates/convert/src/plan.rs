@@ -113,7 +113,7 @@ impl PlanError {
 }
 
 /// Findings that no edit of comeback's can change: they keep a target from being chosen.
-const BEYOND_REPAIR: [&str; 18] = [
+const BEYOND_REPAIR: [&str; 19] = [
     "boot-menu-missing",
     "boot-menu-bls",
     "boot-entry-missing",
@@ -131,6 +131,7 @@ const BEYOND_REPAIR: [&str; 18] = [
     "disk-driver-unknown",
     "net-driver-missing",
     "net-driver-unknown",
+    "net-mac-matched",
     "root-finder-unknown",
 ];
 

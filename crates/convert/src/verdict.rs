@@ -9,16 +9,16 @@ use crate::finding::{Effect, Finding, Level};
 use crate::platform::Platform;
 use crate::rules;
 
-/// Whether it boots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Whether it boots; the better is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Everything that decides it was seen and is as it should be.
-    Boots,
     /// Something that it needs is missing.
     DoesNotBoot,
     /// Something that decides it could not be seen.
     Unknown,
+    /// Everything that decides it was seen and is as it should be.
+    Boots,
 }
 
 impl fmt::Display for Outcome {

@@ -30,12 +30,15 @@ pub(super) fn edit(edits: &mut Edits) {
         if entry.hypervisor || entry.kernel.is_none() || own::is_hvm_entry(&entry.title.value) {
             continue;
         }
-        // Only an initramfs finds a root by its identity; without one, PV and HVM need entries of their own.
-        if !entry.initrds.is_empty() {
-            root(edits, &entry.menu, &entry.cmdline, Some(entry));
+        let kernel = guest.kernel_of(entry);
+        if !is_for_pv(entry) && kernel.is_none_or(|kernel| kernel.runs_hvm != Tri::No) {
+            if !entry.initrds.is_empty() {
+                root(edits, &entry.menu, &entry.cmdline, Some(entry));
+            }
+            let hvc0 = kernel.is_none_or(|kernel| kernel.runs_pv != Tri::No);
+            consoles(edits, &entry.menu, &entry.cmdline, Unnamed::Add { hvc0 });
+            interface_names(edits, &entry.menu, &entry.cmdline);
         }
-        consoles(edits, &entry.menu, &entry.cmdline, true);
-        interface_names(edits, &entry.menu, &entry.cmdline);
         if let (Some(device), None) = (&entry.root_device, &entry.uuid) {
             root_device(edits, &entry.menu, &device.value, device.span.clone(), device.line);
         }
@@ -49,6 +52,13 @@ pub(super) fn edit(edits: &mut Edits) {
     } else if guest.menus.cfg.as_ref().is_some_and(|cfg| cfg.canonical == selection.menu) && loader != Loader::GrubLegacy {
         default_grub(edits);
     }
+}
+
+/// Whether an entry names its root by a device without an initramfs that could find it by its identity: PV and HVM need
+/// entries of their own then, and this one stays PV's.
+fn is_for_pv(entry: &BootEntry) -> bool {
+    let root = entry.cmdline.last("root").map(|root| Spec::parse(root.value));
+    entry.initrds.is_empty() && matches!(root, Some(Spec::Disk(_)))
 }
 
 /// The root's identity as it is written: the label that the guest itself uses, or else the UUID.
@@ -99,16 +109,26 @@ fn root(edits: &mut Edits, path: &str, cmdline: &Cmdline, entry: Option<&BootEnt
     );
 }
 
-/// Adds the VGA and serial consoles behind the last `console=`; `hvc0` stays, or comes where no console was named and
-/// naming one would take it away.
-fn consoles(edits: &mut Edits, path: &str, cmdline: &Cmdline, even_without: bool) {
+/// What becomes of a command line that names no console.
+#[derive(Clone, Copy)]
+enum Unnamed {
+    /// Nothing: another line names them.
+    Leave,
+    /// It gets the consoles of HVM; and `hvc0` where the kernel runs as PV, whose default is lost by naming another.
+    Add { hvc0: bool },
+}
+
+/// Adds the VGA and serial consoles behind the last `console=`; `hvc0` stays.
+fn consoles(edits: &mut Edits, path: &str, cmdline: &Cmdline, unnamed: Unnamed) {
     let present: Vec<_> = cmdline.all("console").collect();
-    if present.iter().any(|console| console_names(console.value, SERIAL)) || (present.is_empty() && !even_without) {
+    if present.iter().any(|console| console_names(console.value, SERIAL)) {
         return;
     }
     let mut added: Vec<&str> = Vec::new();
-    if present.is_empty() {
-        added.push("console=hvc0");
+    match unnamed {
+        Unnamed::Leave if present.is_empty() => return,
+        Unnamed::Add { hvc0: true } if present.is_empty() => added.push("console=hvc0"),
+        Unnamed::Leave | Unnamed::Add { .. } => {}
     }
     let new = CONSOLES.iter().filter(|console| {
         let device = console.trim_start_matches("console=").split(',').next().unwrap_or_default();
@@ -188,9 +208,11 @@ fn templates(edits: &mut Edits, file: &MenuFile<MenuLst>) {
                 interface_names(edits, path, &template.cmdline);
                 // update-grub puts kopt and defoptions together: the consoles go where consoles are.
                 let first = first_kopt.is_some_and(|kopt| kopt.value.line == template.value.line);
-                consoles(edits, path, &template.cmdline, first && !with_consoles);
+                let add = first && !with_consoles;
+                let unnamed = if add { Unnamed::Add { hvc0: true } } else { Unnamed::Leave };
+                consoles(edits, path, &template.cmdline, unnamed);
             }
-            "defoptions" => consoles(edits, path, &template.cmdline, false),
+            "defoptions" => consoles(edits, path, &template.cmdline, Unnamed::Leave),
             _ => {}
         }
     }
@@ -224,7 +246,7 @@ fn second_entry(edits: &mut Edits, entry: &BootEntry) {
         replacements: std::collections::BTreeMap::new(),
         created: Vec::new(),
     };
-    consoles(&mut copy, &entry.menu, &entry.cmdline, true);
+    consoles(&mut copy, &entry.menu, &entry.cmdline, Unnamed::Add { hvc0: false });
     interface_names(&mut copy, &entry.menu, &entry.cmdline);
     made.extend(copy.replacements.into_values().flatten().map(|replacement| Replacement {
         span: inside(&replacement.span),
@@ -261,7 +283,7 @@ fn default_grub(edits: &mut Edits) {
         .collect();
     let chosen = lines.iter().find(|line| line.has("console")).or(lines.first());
     if let Some(line) = chosen {
-        consoles(edits, PATH, line, true);
+        consoles(edits, PATH, line, Unnamed::Add { hvc0: true });
         interface_names(edits, PATH, line);
     }
 }

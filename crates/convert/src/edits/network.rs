@@ -4,14 +4,14 @@ use comeback_guest::network::NetworkKind;
 
 use super::Edits;
 use super::text::{Replacement, line_around};
-use crate::rules::network::is_bound;
+use crate::rules::network::{can_be_dropped, is_bound};
 
 /// What stands before a line that was commented out.
 const MARK: &str = "# comeback: ";
 
 pub(super) fn edit(edits: &mut Edits) {
     let guest = edits.guest;
-    for setting in guest.network.settings.iter().filter(|setting| is_bound(setting)) {
+    for setting in guest.network.settings.iter().filter(|setting| is_bound(setting) && can_be_dropped(setting)) {
         let Some(mac) = &setting.mac else {
             continue;
         };

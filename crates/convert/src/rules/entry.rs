@@ -61,7 +61,9 @@ fn no_menu(guest: &Guest, loader: Loader, platforms: &[Platform]) -> Finding {
         Loader::Comeback => "/boot/grub/menu.lst, /boot/grub/grub.cfg or /boot/grub2/grub.cfg",
     };
     let other = guest.menus.conf.as_ref().filter(|_| loader == Loader::PvGrub);
-    Finding::new("boot-menu-missing", format!("the boot loader finds no menu: there is no {looked}"))
+    let empty = guest.menus.lst.iter().filter(|menu| menu.menu.entries.is_empty());
+    Finding::new("boot-menu-missing", format!("the boot loader finds no menu with entries: looked for {looked}"))
+        .at_all(empty.map(|menu| Evidence::file(&menu.path, format!("leads to {}, which has no entry", menu.canonical))))
         .at_all(other.map(|conf| Evidence::file(&conf.path, "is there, but PV-GRUB does not look for it")))
         .remedy("write a boot menu that names a kernel of the guest")
         .on(platforms, Effect::Blocks)
@@ -90,7 +92,7 @@ fn selected(guest: &Guest, selection: &Selection, platforms: &[Platform], found:
     };
     if selection.saved {
         found.push(
-            Finding::new("boot-default-saved", "the default is the entry that was saved last, which PV-GRUB cannot know: it takes the first")
+            Finding::new("boot-default-saved", "the default is the entry that was saved last, which GRUB 2 cannot know: it keeps to the one that is saved now")
                 .at(title(first))
                 .warning(),
         );

@@ -33,7 +33,8 @@ pub(crate) fn hazard(guest: &Guest, entry: &FstabEntry) -> Option<Hazard> {
     let optional = entry.has_option("noauto")
         || (entry.has_option("nofail") && !guest.mountall)
         || entry.has_option("nobootwait");
-    let checked = entry.pass.as_ref().is_some_and(|pass| pass.value != 0);
+    // mountall checks nothing that is not there; whatever came after it fails.
+    let checked = !guest.mountall && entry.pass.as_ref().is_some_and(|pass| pass.value != 0);
     Some(match (optional && !checked, swap) {
         (true, _) => Hazard::Harmless,
         (false, true) => Hazard::Swap,

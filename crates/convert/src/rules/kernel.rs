@@ -168,14 +168,25 @@ fn together(kernel: &Kernel, drivers: &[Driver], when: impl Fn(&Where) -> Option
     }
 }
 
+/// Whether the kernel unplugs the emulated disks before it looks for any, so that no IDE driver helps: those with Linux's
+/// own drivers do, be they modules or not. Those of Xen's and SUSE's unmodified_drivers, which are built for older kernels,
+/// unplug only when they are loaded.
+///
+/// Source: Linux 3.2 `arch/x86/xen/platform-pci-unplug.c`, `include/xen/platform_pci.h` (`xen_must_unplug_disks`).
+fn unplugs_ide(kernel: &Kernel) -> bool {
+    let linux_own = match kernel.driver(Driver::XenPlatformPci) {
+        Where::BuiltIn { .. } => true,
+        Where::Initramfs { path } | Where::ModulesOnly { path } => path.contains("kernel/drivers/xen/"),
+        Where::Nowhere { .. } | Where::Unknown { .. } => false,
+    };
+    linux_own && kernel.driver(Driver::XenBlkfront).anywhere() != Some(false)
+}
+
 /// The sets of drivers by which a kernel can reach its disk: one set that is complete is enough.
 fn disk_drivers(kernel: &Kernel, platform: Platform) -> &'static [&'static [Driver]] {
     match platform {
         Platform::PvGrub103 | Platform::PvGrub105 => &[&[Driver::XenBlkfront]],
-        // A kernel with PVHVM built in unplugs the emulated disks early; from then on no IDE driver helps.
-        Platform::XenHvm if matches!(kernel.driver(Driver::XenPlatformPci), Where::BuiltIn { .. }) => {
-            &[&[Driver::XenBlkfront, Driver::XenPlatformPci]]
-        }
+        Platform::XenHvm if unplugs_ide(kernel) => &[&[Driver::XenBlkfront, Driver::XenPlatformPci]],
         Platform::XenHvm => &[
             &[Driver::XenBlkfront, Driver::XenPlatformPci],
             &[Driver::AtaPiix, Driver::SdMod],

@@ -21,6 +21,22 @@ pub(crate) fn is_bound(setting: &NetworkSetting) -> bool {
     }
 }
 
+/// What cloud-init writes anew when it finds itself on another instance.
+const CLOUD_INIT: &str = "/etc/netplan/50-cloud-init.yaml";
+
+/// Whether a binding can be commented out. Where it is what a section matches by, an empty match would be left, which
+/// means every interface to some programs and none to others.
+pub(crate) fn can_be_dropped(setting: &NetworkSetting) -> bool {
+    match setting.kind {
+        NetworkKind::Interfaces
+        | NetworkKind::Ifcfg
+        | NetworkKind::SuseIfcfg
+        | NetworkKind::UdevRule
+        | NetworkKind::NetworkManager => true,
+        NetworkKind::Netplan | NetworkKind::SystemdLink | NetworkKind::SystemdNetwork => false,
+    }
+}
+
 /// The names of interfaces that settings ask for and that predictable naming would not give.
 pub(crate) fn classic_names(guest: &Guest) -> impl Iterator<Item = &NetworkSetting> {
     guest.network.settings.iter().filter(|setting| {
@@ -38,12 +54,22 @@ pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
     for setting in guest.network.settings.iter().filter(|setting| is_bound(setting)) {
         let mac = setting.mac.as_ref().map(|mac| mac.value.as_str()).unwrap_or_default();
         let key = setting.mac_key.as_deref().unwrap_or("address");
-        found.push(
+        let line = setting.mac.as_ref().map_or(setting.line, |mac| mac.line);
+        let at = Evidence::line(&setting.path, line, format!("{key} {mac}"));
+        found.push(if setting.path == CLOUD_INIT {
+            Finding::new("net-mac-cloud-init", "network settings are bound to the old card's address, and cloud-init writes them anew on another instance")
+                .at(at)
+        } else if can_be_dropped(setting) {
             Finding::new("net-mac-bound", "network settings are bound to the old card's address: the new one stays down or gets another name")
-                .at(Evidence::line(&setting.path, setting.line, format!("{key} {mac}")))
+                .at(at)
                 .remedy("run `comeback convert`, which drops the binding")
-                .on(&Platform::HVM, Effect::Blocks),
-        );
+                .on(&Platform::HVM, Effect::Blocks)
+        } else {
+            Finding::new("net-mac-matched", "network settings are chosen by the old card's address: the new one stays down or gets another name")
+                .at(at)
+                .remedy(format!("in the guest, match the card by its name or driver instead in line {line} of {}", setting.path))
+                .on(&Platform::HVM, Effect::Blocks)
+        });
     }
     if !renames(guest) {
         return;

@@ -20,7 +20,9 @@ pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
             );
         }
     }
-    if guest.kernels.iter().all(|kernel| kernel.image.is_none()) {
+    let missing: Vec<&str> = guest.entries.iter().flat_map(|entry| entry.missing()).map(|file| file.path.as_str()).collect();
+    let mut images = guest.kernels.iter().filter_map(|kernel| kernel.image.as_ref());
+    if images.all(|image| missing.contains(&image.path.as_str())) {
         found.push(
             Finding::new("kernel-none", "there is no kernel on this disk; on PV it may have come from an AKI that is no PV-GRUB")
                 .at(Evidence::file("/boot", "no kernel image"))

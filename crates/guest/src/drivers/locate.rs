@@ -255,7 +255,7 @@ impl Sources<'_> {
         }
     }
 
-    /// Since Linux 4.4 the NVMe driver is in two parts.
+    /// Since Linux 4.6 the NVMe driver is in two parts; distributions brought that to older kernels, too.
     fn has_nvme_core(&self) -> bool {
         let configured = self
             .config
@@ -267,7 +267,7 @@ impl Sources<'_> {
                     .as_ref()
                     .is_some_and(|names| names.contains_key("nvme_core"))
         });
-        configured || listed || self.version().is_some_and(|version| version >= (4, 4))
+        configured || listed || self.version().is_some_and(|version| version >= (4, 6))
     }
 
     fn version(&self) -> Option<(u32, u32)> {
