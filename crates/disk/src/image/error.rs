@@ -30,7 +30,7 @@ pub enum ImageError {
         kind: &'static str,
     },
     /// Not one byte.
-    #[error("{path} is empty (0 bytes)")]
+    #[error("{path} is empty (0 bytes); copy the disk again")]
     Empty {
         /// The image.
         path: PathBuf,

@@ -152,20 +152,29 @@ fn check_header(path: &Path, file: &HostFile, access: Access) -> Result<(), Imag
         let remedy = format!("delete them (`qemu-img snapshot -l '{shown}'`, `-d`), or convert into a new file");
         return problem(format!("it has {} internal snapshots", u32_at(60)), remedy);
     }
+    let layout = refcounts::Layout {
+        cluster_bits,
+        refcount_order,
+        l1_offset: u64_at(40),
+        l1_entries: u64::from(u32_at(36)),
+        reftable_offset: u64_at(48),
+        reftable_clusters: u64::from(u32_at(56)),
+    };
+    let checking = |source| ImageError::Io {
+        doing: "checking",
+        path: path.to_owned(),
+        source,
+    };
+    // What lies past the end would read as zeros, as if the guest's files were gone.
+    let size = file.medium().len().map_err(checking)?;
+    if let Some(end) = refcounts::end_of_use(file, &layout).map_err(checking)?.filter(|&end| end > size) {
+        return problem(
+            format!("truncated: it has data up to byte {end} at least, the file has {size} bytes"),
+            format!("copy the image again, or, if it is whole, {}", repair()),
+        );
+    }
     if access == Access::Write {
-        let layout = refcounts::Layout {
-            cluster_bits,
-            refcount_order,
-            l1_offset: u64_at(40),
-            l1_entries: u64::from(u32_at(36)),
-            reftable_offset: u64_at(48),
-            reftable_clusters: u64::from(u32_at(56)),
-        };
-        let checked = refcounts::check_and_repair(file, &layout).map_err(|source| ImageError::Io {
-            doing: "checking",
-            path: path.to_owned(),
-            source,
-        })?;
+        let checked = refcounts::check_and_repair(file, &layout).map_err(checking)?;
         if let Err(reason) = checked {
             return problem(format!("damaged: {reason}"), repair());
         }

@@ -33,6 +33,33 @@ pub(super) struct Layout {
     pub reftable_clusters: u64,
 }
 
+/// The file is at least this long, in bytes, as far as the reference counts say: the first byte of the last cluster in use,
+/// which itself may be short. None where nothing is counted, or where the counts cannot be found.
+pub(super) fn end_of_use(file: &HostFile, layout: &Layout) -> io::Result<Option<u64>> {
+    let cluster = 1_u64 << layout.cluster_bits;
+    let size = file.medium().len()?;
+    let reftable_bytes = layout.reftable_clusters * cluster;
+    if layout.reftable_offset >= size {
+        return Ok(layout.reftable_offset.checked_add(1));
+    }
+    let per_block = (cluster * 8) >> layout.refcount_order;
+    let blocks = entries(file, layout.reftable_offset, reftable_bytes)?;
+    for (index, entry) in blocks.iter().enumerate().rev().filter(|(_, entry)| **entry != 0) {
+        let offset = entry & OFFSET;
+        if offset >= size {
+            return Ok(offset.checked_add(1));
+        }
+        let mut block = vec![0; cluster as usize];
+        file.read_up_to(offset, &mut block)?;
+        let last = (0..per_block).rev().find(|&count| !is_zero(&block, count, layout.refcount_order));
+        if let Some(last) = last {
+            let start = (index as u64 * per_block + last).checked_mul(cluster);
+            return Ok(start.and_then(|start| start.checked_add(1)));
+        }
+    }
+    Ok(None)
+}
+
 /// Checks the tables, and counts second-level tables that are counted as free. The inner error says what is wrong.
 pub(super) fn check_and_repair(file: &HostFile, layout: &Layout) -> io::Result<Result<(), String>> {
     let cluster = 1_u64 << layout.cluster_bits;
