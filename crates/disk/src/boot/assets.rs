@@ -1,7 +1,11 @@
 //! GRUB's boot code as files beside the program: data of its own licence (GPL-3.0-or-later), the same for all guests.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::BootError;
 use super::sector::SECTOR;
@@ -12,8 +16,11 @@ pub const PREFIX: &str = "/boot/comeback";
 /// The modules of the core image, one a line: what reads the guest's file systems and boot menus and starts its kernels.
 pub const MODULES: &str = include_str!("modules.txt");
 
-/// Where Debian's grub-pc-bin keeps GRUB's modules for BIOS machines.
+/// Where GRUB's modules for BIOS machines are: Debian's grub-pc-bin and most others keep them here.
 const GRUB_MODULES: &str = "/usr/lib/grub/i386-pc";
+
+/// Names the folder with GRUB's modules on a machine that keeps them elsewhere.
+pub const MODULES_ENVIRONMENT: &str = "COMEBACK_GRUB_MODULES";
 
 /// Names the folder with the assets, before all other places.
 pub const ENVIRONMENT: &str = "COMEBACK_BOOT_ASSETS";
@@ -34,13 +41,15 @@ pub struct Assets {
 pub enum AssetsError {
     /// Neither a folder with assets nor GRUB's modules.
     #[error(
-        "no boot code: looked for boot.img and core.img in {}, and for GRUB's own modules in {GRUB_MODULES}; \
+        "no boot code: looked for boot.img and core.img in {}, and for GRUB's own modules in {}; \
          build the assets with `cargo xtask boot-assets`, or install the Debian packages grub-pc-bin and grub-common",
-        .looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        .looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "), .modules.display()
     )]
     Missing {
         /// Folders that were looked into.
         looked: Vec<PathBuf>,
+        /// The folder in which GRUB's modules would be.
+        modules: PathBuf,
     },
     /// A file is there and cannot be read.
     #[error("reading boot asset {}: {source}", path.display())]
@@ -56,6 +65,11 @@ pub enum AssetsError {
     /// The files are not what they should be.
     #[error(transparent)]
     Bad(#[from] BootError),
+}
+
+fn modules_folder() -> PathBuf {
+    let named = std::env::var_os(MODULES_ENVIRONMENT).filter(|path| !path.is_empty());
+    named.map_or_else(|| PathBuf::from(GRUB_MODULES), PathBuf::from)
 }
 
 impl Assets {
@@ -131,32 +145,43 @@ impl Assets {
                 return Ok(assets);
             }
         }
-        if !Path::new(GRUB_MODULES).join("kernel.img").exists() {
-            return Err(AssetsError::Missing { looked });
+        let modules = modules_folder();
+        if !modules.join("kernel.img").exists() {
+            return Err(AssetsError::Missing { looked, modules });
         }
         Assets::build()
     }
 
-    /// Builds the core image from the machine's own GRUB modules.
+    /// Builds the core image from the machine's own GRUB modules, in `/usr/lib/grub/i386-pc` or where
+    /// [`MODULES_ENVIRONMENT`] says.
     ///
     /// # Errors
     /// [`AssetsError::Build`] when `grub-mkimage` (Debian: grub-common) is missing or fails.
     pub fn build() -> Result<Self, AssetsError> {
-        let boot = Path::new(GRUB_MODULES).join("boot.img");
+        let modules = modules_folder();
+        let boot = modules.join("boot.img");
         let boot = std::fs::read(&boot).map_err(|source| AssetsError::Unreadable { path: boot, source })?;
+        let failed = |error: std::io::Error| AssetsError::Build(error.to_string());
+        // It syncs what it writes, which a pipe does not allow; and `--output=-` would be a file of that name.
+        let core = memfd_create(c"core.img", MFdFlags::MFD_CLOEXEC).map_err(|errno| failed(errno.into()))?;
+        let mut core = File::from(core);
         let output = Command::new("grub-mkimage")
-            .args(["--format=i386-pc", "--output=-", "--prefix"])
+            .args(["--format=i386-pc", "--prefix"])
             .arg(PREFIX)
-            .arg(format!("--directory={GRUB_MODULES}"))
+            .arg("--directory")
+            .arg(&modules)
             .args(MODULES.lines())
+            .stdout(core.try_clone().map_err(failed)?)
             .output()
             .map_err(|error| AssetsError::Build(format!("{error}; install the Debian package grub-common")))?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
             return Err(AssetsError::Build(stderr.trim().to_owned()));
         }
-        let mut assets = Assets::from_parts(boot, output.stdout)?;
-        assets.origin = GRUB_MODULES.to_owned();
+        let mut bytes = Vec::new();
+        core.seek(SeekFrom::Start(0)).and_then(|_| core.read_to_end(&mut bytes)).map_err(failed)?;
+        let mut assets = Assets::from_parts(boot, bytes)?;
+        assets.origin = modules.display().to_string();
         Ok(assets)
     }
 
