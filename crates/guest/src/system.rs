@@ -46,13 +46,20 @@ pub enum SystemError {
         remedy: &'static str,
     },
     /// Nothing on the disk is a root file system.
-    #[error("no root file system found: looked for /etc/fstab or /etc/passwd in {looked}")]
+    #[error(
+        "no root file system found: looked for /etc/fstab or /etc/passwd in {looked}; name the disk that is the \
+         server's root volume"
+    )]
     NoRoot {
         /// What was looked at.
         looked: String,
     },
     /// More than one is.
-    #[error("several root file systems found, in partitions {}; comeback converts disks with one system", partitions(.numbers))]
+    #[error(
+        "several root file systems found, in partitions {}, and comeback handles disks with one system; copy the one \
+         that counts to a disk of its own",
+        partitions(.numbers)
+    )]
     SeveralRoots {
         /// Their partitions.
         numbers: Vec<u32>,

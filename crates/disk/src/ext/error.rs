@@ -22,7 +22,11 @@ pub enum ExtError {
         uuid: uuid::Uuid,
     },
     /// libext2fs cannot handle some features, or cannot write with them.
-    #[error("libext2fs cannot {verb} a file system with {}", features.join(", "))]
+    #[error(
+        "libext2fs cannot {verb} a file system with {}: either they are newer than the e2fsprogs that comeback was built \
+         with, or the superblock is damaged; see what `dumpe2fs -h` says",
+        features.join(", ")
+    )]
     Features {
         /// What was tried: `read` or `write`.
         verb: &'static str,
@@ -30,7 +34,7 @@ pub enum ExtError {
         features: Vec<String>,
     },
     /// The file system is larger than what it is on.
-    #[error("truncated: the file system is {expected} bytes, what it is on has {actual}")]
+    #[error("truncated: the file system has {expected} bytes, what it is on has {actual}; copy the disk again")]
     Truncated {
         /// Size that the superblock states, in bytes.
         expected: u64,
@@ -60,7 +64,7 @@ pub enum ExtError {
         reason: String,
     },
     /// Not enough free blocks or inodes.
-    #[error("no space: {what} needs {needed} free {unit}, {free} are free")]
+    #[error("no space: {what} needs {needed} free {unit}, {free} are free; remove some files in the guest first")]
     NoSpace {
         /// The path or call that needed it.
         what: String,
@@ -72,7 +76,7 @@ pub enum ExtError {
         free: u64,
     },
     /// There are enough free blocks, but not in one run.
-    #[error("no contiguous run of {needed} free blocks for {path}")]
+    #[error("no contiguous run of {needed} free blocks for {path}; remove some files in the guest first")]
     Fragmented {
         /// The file.
         path: String,

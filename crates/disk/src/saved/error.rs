@@ -56,7 +56,10 @@ pub enum SavedError {
         reason: String,
     },
     /// The patch belongs to another disk.
-    #[error("{path} was saved for a disk of {expected} bytes, this one has {found}")]
+    #[error(
+        "{path} was saved for a disk of {expected} bytes, this one has {found}; name the folder that belongs to it with \
+         --keep"
+    )]
     OtherDisk {
         /// The folder.
         path: PathBuf,
