@@ -8,7 +8,8 @@ use crate::exit;
 
 /// Bring servers back: make the disk of a paravirtual (PV) guest boot as HVM, prove it by booting it, and take it back.
 ///
-/// DISK is a raw image, a qcow2 image or a block device. Reading and converting an image file needs no root.
+/// DISK is a raw image, a qcow2 image or a block device. Reading and converting an image file needs no root. Only
+/// `convert` and `revert` write to DISK, and neither does while anything else uses it.
 #[derive(Debug, Parser)]
 #[command(name = "comeback", version, after_help = exit::HELP)]
 pub(crate) struct Cli {
@@ -21,16 +22,16 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Say what is on a disk and where it boots; read only.
-    #[command(after_help = exit::HELP)]
+    #[command(after_help = exit::INSPECT)]
     Inspect(InspectArguments),
     /// Make a disk boot as HVM. It still boots as PV, and `revert` takes it back.
-    #[command(after_help = exit::HELP)]
+    #[command(after_help = exit::CONVERT)]
     Convert(ConvertArguments),
-    /// Put back the bytes that `convert` saved.
-    #[command(after_help = exit::HELP)]
+    /// Put back the bytes that `convert` saved: the disk is bit for bit what it was.
+    #[command(after_help = exit::REVERT)]
     Revert(RevertArguments),
     /// Boot a disk in a virtual machine without network and judge its console; the disk is not written to.
-    #[command(after_help = exit::HELP)]
+    #[command(after_help = exit::REHEARSE)]
     Rehearse(RehearseArguments),
 }
 
@@ -92,7 +93,8 @@ pub(crate) struct ConvertArguments {
     /// The platform to convert for. `auto` is Nitro where the guest can, else Xen HVM.
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) target: TargetArgument,
-    /// The new disk of the partitioned layout; qcow2 if the name ends in .qcow2, else raw. Must not exist.
+    /// The new disk of the partitioned layout: a file that is not there yet (qcow2 if its name ends in .qcow2, else raw), or
+    /// an empty block device.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Print the plan (files as diffs with reasons, byte ranges) and write nothing.

@@ -1,6 +1,7 @@
 //! `comeback convert`
 
 use std::fmt::Write as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,17 +12,19 @@ use comeback_convert::plan::{Layout, Placement, PlanError, Target};
 use comeback_convert::relocation::Relocation;
 use comeback_convert::verdict::Assessment;
 use comeback_disk::boot::assets::Assets;
-use comeback_disk::image::{self, Access, Format, Image};
+use comeback_disk::image::{self, Access, Format, Image, ImageError};
 use comeback_disk::io::{ReadAt, WriteAt};
 use comeback_disk::patch::Patch;
-use comeback_disk::saved::{Request, Saved, Span, State, Summary};
+use comeback_disk::probe::{self, Content};
+use comeback_disk::saved::{Request, Saved, SavedError, Span, State, Summary};
+use comeback_disk::table;
 use comeback_disk::view::View;
 use comeback_guest::kernels::KernelReader;
 use comeback_guest::system::Disk;
 use serde::Serialize;
 use similar::TextDiff;
 
-use crate::cli::{ConvertArguments, LayoutArgument, TargetArgument};
+use crate::cli::{ConvertArguments, KeepArguments, LayoutArgument, TargetArgument};
 use crate::exit::Exit;
 use crate::inspect::{now, open};
 use crate::keep;
@@ -45,18 +48,49 @@ struct Report<'a> {
     saved: Option<&'a Path>,
 }
 
+/// What is printed as JSON about a conversion that was cut off earlier.
+#[derive(Serialize)]
+struct Resumed<'a> {
+    version: u32,
+    disk: &'a Path,
+    layout: Layout,
+    /// The plan as it was made then.
+    plan: &'a serde_json::Value,
+    /// Whether it was completed now; else it is as it was found.
+    completed: bool,
+    /// Whether anything was written.
+    applied: bool,
+    /// Where the saved bytes are.
+    saved: &'a Path,
+}
+
 pub(crate) fn run(arguments: &ConvertArguments) -> Result<Exit> {
+    let wrong = |text: &str| {
+        output::say(&format!("comeback: {text}\n"));
+        Ok(Exit::Usage)
+    };
     match (arguments.layout, &arguments.output) {
         (LayoutArgument::InPlace, None) => in_place(arguments),
         (LayoutArgument::InPlace, Some(_)) => {
-            eprintln!("comeback: --output is for `--layout partitioned`; in place, DISK itself is converted");
-            Ok(Exit::Usage)
+            wrong("--output is for `--layout partitioned`; in place, DISK itself is converted")
         }
-        (LayoutArgument::Partitioned, Some(output)) => partitioned(arguments, output),
         (LayoutArgument::Partitioned, None) => {
-            eprintln!("comeback: `--layout partitioned` needs --output FILE: the data moves to a new disk");
-            Ok(Exit::Usage)
+            wrong("`--layout partitioned` needs --output FILE: the data moves to a new disk")
         }
+        (LayoutArgument::Partitioned, Some(_)) if arguments.keep.keep.is_some() => wrong(
+            "--keep is for the in-place layout: `--layout partitioned` leaves DISK as it is, there is nothing to save",
+        ),
+        (LayoutArgument::Partitioned, Some(output)) => partitioned(arguments, output),
+    }
+}
+
+/// A disk that is only read may be in use; whoever reads the result has to know.
+fn tell_users(image: &Image) {
+    for user in image.users() {
+        let path = image.path().display();
+        output::say(&format!(
+            "comeback: {path} is in use: {user}; what is read may be half of a change\n"
+        ));
     }
 }
 
@@ -84,7 +118,7 @@ fn prepare(disk: Arc<dyn ReadAt>, arguments: &ConvertArguments, now: i64) -> Res
             for finding in findings {
                 output::finding(&mut text, finding);
             }
-            eprint!("{text}");
+            output::say(&text);
         })
         .with_context(|| format!("converting {}", arguments.disk.disk.display()))
 }
@@ -92,14 +126,16 @@ fn prepare(disk: Arc<dyn ReadAt>, arguments: &ConvertArguments, now: i64) -> Res
 fn in_place(arguments: &ConvertArguments) -> Result<Exit> {
     let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let image = Arc::new(open(&arguments.disk, access)?);
+    let converting = || format!("converting {}", arguments.disk.disk.display());
+    tell_users(&image);
     let folder = keep::folder(&arguments.keep, &image)?;
-    let earlier = Saved::load(&folder)?;
-    let earlier = match earlier {
-        Some(saved) if !arguments.dry_run => match settle(saved, &image)? {
-            Settled::Completed(saved) => return completed(&saved, &image),
+    let earlier = match Saved::load(&folder).with_context(converting)? {
+        Some(saved) if !arguments.dry_run => match settle(saved, &image).with_context(converting)? {
+            Settled::Completed(saved) => return resumed(&saved, &image, true, arguments.json),
             Settled::Kept => true,
             Settled::Gone => false,
         },
+        Some(saved) if keep::interrupted(&folder, &image) => return resumed(&saved, &image, false, arguments.json),
         Some(_) => true,
         None => false,
     };
@@ -118,10 +154,13 @@ fn in_place(arguments: &ConvertArguments) -> Result<Exit> {
     };
     if conversion.patch.is_empty() {
         if arguments.json {
-            output::json(&report(false, None))?;
+            output::json(&report(false, earlier.then_some(folder.as_path())))?;
         } else {
             let target = conversion.plan.target;
-            output::print(&format!("{}: nothing to do, it is ready for {target}\n", image.path().display()))?;
+            output::print(&format!(
+                "{}: nothing to do, it is ready for {target}\n",
+                image.path().display()
+            ))?;
         }
         return Ok(Exit::Done);
     }
@@ -135,8 +174,12 @@ fn in_place(arguments: &ConvertArguments) -> Result<Exit> {
     }
     if earlier {
         let aside = keep::set_aside(&folder)?;
-        eprintln!("comeback: the bytes saved by an earlier conversion are now in {}", aside.display());
+        output::say(&format!(
+            "comeback: the bytes saved by an earlier conversion are now in {}\n",
+            aside.display()
+        ));
     }
+    keep::make_parent(&arguments.keep, &image, &folder)?;
     let request = Request {
         image: image.path(),
         format: image.format(),
@@ -144,14 +187,23 @@ fn in_place(arguments: &ConvertArguments) -> Result<Exit> {
         witnesses: witnesses(&conversion.before.guest.disk),
         description: serde_json::to_value(&conversion.plan)?,
     };
-    let mut saved = Saved::create(&folder, image.as_ref(), &conversion.patch, request)?;
-    saved.apply(image.as_ref(), &mut |_, _| ())?;
+    let mut saved = Saved::create(&folder, image.as_ref(), &conversion.patch, request).with_context(converting)?;
+    saved.apply(image.as_ref(), &mut |_, _| ()).with_context(converting)?;
     if arguments.json {
         output::json(&report(true, Some(&folder)))?;
     } else {
         let mut text = plan_text(&conversion, image.path(), false);
-        let _ = writeln!(text, "\nWritten. The old bytes are in {}; `comeback revert` puts them back.", folder.display());
-        let _ = writeln!(text, "Prove it now: comeback rehearse {} --as {}", image.path().display(), conversion.plan.target);
+        let _ = writeln!(
+            text,
+            "\nWritten. The old bytes are in {}; `comeback revert` puts them back.",
+            folder.display()
+        );
+        let _ = writeln!(
+            text,
+            "Prove it now: comeback rehearse {} --as {}",
+            image.path().display(),
+            conversion.plan.target
+        );
         output::print(&text)?;
     }
     Ok(Exit::Done)
@@ -167,8 +219,12 @@ enum Settled {
     Gone,
 }
 
-fn settle(mut saved: Saved, image: &Image) -> Result<Settled> {
-    let condition = saved.condition(image)?;
+fn settle(mut saved: Saved, image: &Image) -> Result<Settled, SavedError> {
+    let condition = match saved.condition(image) {
+        // Of a disk that had the same name before.
+        Err(SavedError::OtherDisk { .. }) => return Ok(Settled::Kept),
+        condition => condition?,
+    };
     Ok(match condition.summary {
         Summary::AllOld if saved.state() == State::Reverted || !condition.is_written_to() => {
             saved.discard(image)?;
@@ -186,17 +242,43 @@ fn settle(mut saved: Saved, image: &Image) -> Result<Settled> {
     })
 }
 
-fn completed(saved: &Saved, image: &Image) -> Result<Exit> {
-    output::print(&format!(
-        "{}: an interrupted conversion was completed; the old bytes are in {}\n",
-        image.path().display(),
-        saved.folder().display()
-    ))?;
+/// Tells of a conversion that was cut off earlier. It was planned then: options of today are not looked at.
+fn resumed(saved: &Saved, image: &Image, completed: bool, json: bool) -> Result<Exit> {
+    let plan = saved.description();
+    if json {
+        output::json(&Resumed {
+            version: 1,
+            disk: image.path(),
+            layout: Layout::InPlace,
+            plan,
+            completed,
+            applied: completed,
+            saved: saved.folder(),
+        })?;
+        return Ok(Exit::Done);
+    }
+    let disk = image.path().display();
+    let target = plan
+        .get("target")
+        .and_then(|target| target.as_str())
+        .unwrap_or("the target of then");
+    let folder = saved.folder().display();
+    output::print(&if completed {
+        format!(
+            "{disk}: an interrupted conversion for {target} was completed as it was planned; the old bytes are in {folder}, \
+             `comeback revert` puts them back\n"
+        )
+    } else {
+        format!(
+            "{disk}: {}\n  It was planned for {target}; the old bytes are in {folder}. Nothing was written (dry run).\n",
+            keep::INTERRUPTED
+        )
+    })?;
     Ok(Exit::Done)
 }
 
 /// What a disk is known by.
-fn ids(disk: &Disk) -> Vec<String> {
+pub(crate) fn ids(disk: &Disk) -> Vec<String> {
     let places = std::iter::once(&disk.root).chain(&disk.boot);
     places.map(|place| place.superblock.uuid.to_string()).collect()
 }
@@ -214,14 +296,26 @@ fn witnesses(disk: &Disk) -> Vec<Span> {
 
 fn partitioned(arguments: &ConvertArguments, output: &Path) -> Result<Exit> {
     let image = Arc::new(open(&arguments.disk, Access::Read)?);
-    if output.exists() {
-        bail!("{}: is there already; name a file that is not", output.display());
+    tell_users(&image);
+    let none = KeepArguments { keep: None };
+    if keep::interrupted(&keep::folder(&none, &image)?, &image) {
+        bail!("{}: {}; nothing was written", image.path().display(), keep::INTERRUPTED);
     }
+    let device = match std::fs::metadata(output) {
+        Ok(metadata) if metadata.file_type().is_block_device() => Some(empty_device(output, arguments.dry_run)?),
+        // A link to nowhere is there, too.
+        _ if output.symlink_metadata().is_ok() => bail!(
+            "converting {}: {} exists already; choose another name, or an empty block device",
+            image.path().display(),
+            output.display()
+        ),
+        _ => None,
+    };
     let now = now();
     let source = Arc::new(View::new(Arc::clone(&image) as Arc<dyn ReadAt>));
     let (system, _) = conversion::inspect(&source, &mut KernelReader::default(), now)
         .with_context(|| format!("inspecting {}", arguments.disk.disk.display()))?;
-    let relocation = Relocation::of(&system, now)
+    let relocation = Relocation::of(&system, device.as_ref().map(ReadAt::size), now)
         .with_context(|| format!("laying {} out anew", arguments.disk.disk.display()))?;
     drop(system);
     let conversion = prepare(relocation.disk() as Arc<dyn ReadAt>, arguments, now)?;
@@ -245,37 +339,91 @@ fn partitioned(arguments: &ConvertArguments, output: &Path) -> Result<Exit> {
         }
         return Ok(Exit::Done);
     }
-    let qcow2 = output.extension().is_some_and(|extension| extension == "qcow2");
-    let format = if qcow2 { Format::Qcow2 } else { Format::Raw };
-    // Under another name until it is whole: nobody shall take half a disk for one.
-    let mut partial = output.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let copied = write_new(&partial, format, &relocation, &conversion);
-    if copied.is_err() {
-        // The first error is the one to report.
-        let _ = std::fs::remove_file(&partial);
-    }
-    let copied = copied.with_context(|| format!("writing {}", output.display()))?;
-    // A hard link refuses to replace what may have come in the meantime; a rename would not.
-    std::fs::hard_link(&partial, output).with_context(|| format!("naming {}", output.display()))?;
-    std::fs::remove_file(&partial).with_context(|| format!("removing {}", partial.display()))?;
+    let copied = match device {
+        Some(device) => write_new(&device, false, &relocation, &conversion),
+        None => write_file(output, &relocation, &conversion),
+    };
+    let copied = copied.with_context(|| format!("converting {} to {}", image.path().display(), output.display()))?;
     if arguments.json {
         output::json(&report(true))?;
     } else {
         let mut text = plan_text(&conversion, output, false);
-        let _ = writeln!(text, "\nWritten: {} copied to {}; the source was only read.", output::size(copied), output.display());
-        let _ = writeln!(text, "Prove it now: comeback rehearse {} --as {}", output.display(), conversion.plan.target);
+        let _ = writeln!(
+            text,
+            "\nWritten: {} copied to {}; the source was only read.",
+            output::size(copied),
+            output.display()
+        );
+        let _ = writeln!(
+            text,
+            "Prove it now: comeback rehearse {} --as {}",
+            output.display(),
+            conversion.plan.target
+        );
         output::print(&text)?;
     }
     Ok(Exit::Done)
 }
 
+/// Opens a block device that the new disk is written to. What holds anything is refused: nothing is lost by mistake.
+fn empty_device(path: &Path, dry_run: bool) -> Result<Image> {
+    let access = if dry_run { Access::Read } else { Access::Write };
+    let device = Image::open(path, access).with_context(|| format!("opening {}", path.display()))?;
+    let table = table::read(&device).with_context(|| format!("reading {}", path.display()))?;
+    let content = probe::identify(&device).with_context(|| format!("reading {}", path.display()))?;
+    if content != Content::Empty || !table.partitions.is_empty() {
+        let what = if table.partitions.is_empty() {
+            content.to_string()
+        } else {
+            "partitions".to_owned()
+        };
+        bail!(
+            "{}: is not empty (it holds {what}); if it may be overwritten, clear it first: wipefs -a {0}",
+            path.display()
+        );
+    }
+    Ok(device)
+}
+
+/// Writes a new image under another name until it is whole: nobody shall take half a disk for one.
+fn write_file(output: &Path, relocation: &Relocation, conversion: &Conversion) -> Result<u64> {
+    let qcow2 = output.extension().is_some_and(|extension| extension == "qcow2");
+    let format = if qcow2 { Format::Qcow2 } else { Format::Raw };
+    let mut partial = output.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let new = match image::create(&partial, format, relocation.disk().size()) {
+        Err(ImageError::Exists { path }) => bail!(
+            "{} exists already: another conversion is writing it, or was interrupted; if none is running, remove it",
+            path.display()
+        ),
+        new => new?,
+    };
+    let copied = write_new(&new, true, relocation, conversion);
+    drop(new);
+    let copied = copied.and_then(|copied| name(&partial, output).map(|()| copied));
+    if copied.is_err() {
+        // The first error is the one to report.
+        let _ = std::fs::remove_file(&partial);
+    }
+    copied
+}
+
+/// Gives the new disk its name, never replacing what has that name by now.
+fn name(partial: &Path, output: &Path) -> Result<()> {
+    let naming = || format!("naming {}", output.display());
+    match std::fs::hard_link(partial, output) {
+        Ok(()) => std::fs::remove_file(partial).with_context(|| format!("removing {}", partial.display())),
+        Err(error) if output.symlink_metadata().is_ok() => Err(error).with_context(naming),
+        // Some file systems have no hard links.
+        Err(_) => std::fs::rename(partial, output).with_context(naming),
+    }
+}
+
 /// Copies, then patches; sector 0, without which nothing boots, comes last.
-fn write_new(path: &Path, format: Format, relocation: &Relocation, conversion: &Conversion) -> Result<u64> {
-    let new = image::create(path, format, relocation.disk().size())?;
+fn write_new(new: &Image, is_zero: bool, relocation: &Relocation, conversion: &Conversion) -> Result<u64> {
     let bar = output::progress();
-    let copied = relocation.copy(&new, |done, total| {
+    let copied = relocation.copy(new, is_zero, |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     })?;
@@ -299,7 +447,11 @@ fn plan_text(conversion: &Conversion, disk: &Path, details: bool) -> String {
             Placement::Gap { start } => format!("the gap before the first partition, from byte {start} on"),
             Placement::BiosBoot { start } => format!("the BIOS-boot partition, from byte {start} on"),
         };
-        let _ = writeln!(text, "  boot sector    GRUB 2 in sector 0; its core image ({}) in {place}", output::size(boot_code.core_size));
+        let _ = writeln!(
+            text,
+            "  boot sector    GRUB 2 in sector 0; its core image ({}) in {place}",
+            output::size(boot_code.core_size)
+        );
     }
     for change in &plan.files {
         describe_change(&mut text, change, details);
@@ -322,6 +474,9 @@ fn plan_text(conversion: &Conversion, disk: &Path, details: bool) -> String {
     for (before, after) in before.iter().zip(&conversion.after.assessment.verdicts) {
         let (was, is) = (before.outcome.to_string(), after.outcome.to_string());
         let _ = writeln!(text, "  {:<13} {was:<14} -> {is}", before.platform);
+    }
+    if details {
+        text.push_str("\nNothing was written (dry run): the same command without --dry-run does all this.\n");
     }
     text
 }
@@ -355,7 +510,12 @@ fn describe_change(text: &mut String, change: &FileChange, details: bool) {
 
 fn diff(text: &mut String, old: &[u8], new: &[u8]) {
     let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(new));
-    for line in TextDiff::from_lines(old.as_ref(), new.as_ref()).unified_diff().context_radius(1).to_string().lines() {
+    for line in TextDiff::from_lines(old.as_ref(), new.as_ref())
+        .unified_diff()
+        .context_radius(1)
+        .to_string()
+        .lines()
+    {
         let _ = writeln!(text, "      {}", printable(line));
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use comeback_convert::conversion::ConvertError;
 use comeback_convert::relocation::RelocationError;
+use comeback_disk::ext::ExtError;
 use comeback_guest::system::SystemError;
 
 /// How the program ends. Scripts rely on these.
@@ -19,13 +20,60 @@ pub(crate) enum Exit {
     Usage = 64,
 }
 
-/// The part of `--help` that documents them.
-pub(crate) const HELP: &str = "\
-Exit codes:
-  0   done, or it boots
-  1   the verdict is negative, or something blocks
-  3   the operation failed
-  64  wrong usage";
+macro_rules! codes {
+    ($examples:literal) => {
+        concat!(
+            "Examples:\n",
+            $examples,
+            "\n\nExit codes:\n",
+            "  0   done, or it boots\n",
+            "  1   the verdict is negative, or something blocks; nothing was written\n",
+            "  3   the operation failed; what was said tells what to do\n",
+            "  64  wrong usage"
+        )
+    };
+}
+
+/// The part of `--help` that shows the way, and documents the exit codes.
+pub(crate) const HELP: &str = codes!(
+    "  comeback inspect disk.img           what is on it, and where does it boot?
+  comeback convert disk.img --dry-run what would be changed?
+  comeback convert disk.img           change it
+  comeback rehearse disk.img          boot it in a virtual machine
+  comeback revert disk.img            take the change back"
+);
+
+/// As [`HELP`], of `inspect`.
+pub(crate) const INSPECT: &str = codes!(
+    "  comeback inspect disk.img
+  comeback inspect /dev/xvdf --as nitro && echo boots on Nitro
+  comeback inspect disk.qcow2 --json | jq .verdicts"
+);
+
+/// As [`HELP`], of `convert`.
+pub(crate) const CONVERT: &str = codes!(
+    "  comeback convert disk.img --dry-run
+  comeback convert /dev/xvdf --target xen-hvm
+  comeback convert disk.img --layout partitioned --output new.qcow2
+
+A conversion that was interrupted is completed by the same command, or taken back by `comeback revert`.
+GRUB's boot code is looked for in $COMEBACK_BOOT_ASSETS, beside the program, and in /usr/lib/comeback; else it is
+built from GRUB's modules in /usr/lib/grub/i386-pc or $COMEBACK_GRUB_MODULES (Debian: grub-pc-bin, grub-common)."
+);
+
+/// As [`HELP`], of `revert`.
+pub(crate) const REVERT: &str = codes!(
+    "  comeback revert disk.img
+  comeback revert /dev/xvdf --keep /srv/saved
+
+A converted disk still boots as PV: nothing has to be reverted to go back."
+);
+
+/// As [`HELP`], of `rehearse`.
+pub(crate) const REHEARSE: &str = codes!(
+    "  comeback rehearse disk.img
+  comeback rehearse disk.img --as xen-hvm --timeout 900 --screenshot screen.png --console console.txt"
+);
 
 impl Exit {
     /// Tells what blocks from what failed.
@@ -33,14 +81,23 @@ impl Exit {
         let blocked = error.chain().any(|cause| {
             let convert = cause.downcast_ref::<ConvertError>();
             matches!(
+                cause.downcast_ref::<ExtError>(),
+                Some(ExtError::NoSpace { .. } | ExtError::Fragmented { .. } | ExtError::Features { .. })
+            ) || matches!(
                 convert,
                 Some(ConvertError::Plan(_) | ConvertError::NotProven { .. } | ConvertError::NoWayBack { .. })
-            ) || matches!(cause.downcast_ref::<RelocationError>(), Some(RelocationError::AlreadyGpt))
-                || matches!(
-                    cause.downcast_ref::<SystemError>(),
-                    Some(SystemError::Foreign { .. } | SystemError::NoRoot { .. } | SystemError::SeveralRoots { .. })
-                )
-                || matches!(convert, Some(ConvertError::System(SystemError::Foreign { .. } | SystemError::NoRoot { .. } | SystemError::SeveralRoots { .. })))
+            ) || matches!(
+                cause.downcast_ref::<RelocationError>(),
+                Some(RelocationError::AlreadyGpt)
+            ) || matches!(
+                cause.downcast_ref::<SystemError>(),
+                Some(SystemError::Foreign { .. } | SystemError::NoRoot { .. } | SystemError::SeveralRoots { .. })
+            ) || matches!(
+                convert,
+                Some(ConvertError::System(
+                    SystemError::Foreign { .. } | SystemError::NoRoot { .. } | SystemError::SeveralRoots { .. }
+                ))
+            )
         });
         if blocked { Exit::Blocked } else { Exit::Failed }
     }
@@ -56,5 +113,9 @@ impl From<Exit> for ExitCode {
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // Nothing can be done about a terminal that is gone.
     let _ = error.print();
-    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        Exit::Done.into()
+    }
 }

@@ -17,8 +17,9 @@ use comeback_guest::system::Place;
 use comeback_guest::tri::Tri;
 use serde::Serialize;
 
-use crate::cli::{DiskArguments, FormatArgument, InspectArguments, PlatformArgument};
+use crate::cli::{DiskArguments, FormatArgument, InspectArguments, KeepArguments, PlatformArgument};
 use crate::exit::Exit;
+use crate::keep;
 use crate::output::{self, printable};
 
 /// Opens a disk as the command line says.
@@ -43,6 +44,12 @@ struct Report<'a> {
     version: u32,
     disk: &'a std::path::Path,
     format: Format,
+    /// Bytes.
+    size: u64,
+    /// What else uses the disk: what was read may be half of a change.
+    users: &'a [String],
+    /// Whether a conversion or a revert of it was cut off.
+    interrupted: bool,
     guest: &'a Guest,
     #[serde(flatten)]
     assessment: &'a comeback_convert::verdict::Assessment,
@@ -53,11 +60,16 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Exit> {
     let view = Arc::new(View::new(Arc::clone(&image) as Arc<dyn ReadAt>));
     let (_, Inspection { guest, assessment }) = conversion::inspect(&view, &mut KernelReader::default(), now())
         .with_context(|| format!("inspecting {}", arguments.disk.disk.display()))?;
+    let none = KeepArguments { keep: None };
+    let interrupted = keep::folder(&none, &image).is_ok_and(|folder| keep::interrupted(&folder, &image));
     if arguments.json {
         output::json(&Report {
             version: 1,
             disk: image.path(),
             format: image.format(),
+            size: image.size(),
+            users: image.users(),
+            interrupted,
             guest: &guest,
             assessment: &assessment,
         })?;
@@ -72,6 +84,9 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Exit> {
         );
         for user in image.users() {
             let _ = writeln!(text, "  in use     {user}; what is read may be half of a change");
+        }
+        if interrupted {
+            let _ = writeln!(text, "  half done  {}", keep::INTERRUPTED);
         }
         describe(&mut text, &guest);
         output::assessment(&mut text, &assessment);
@@ -107,8 +122,17 @@ fn describe(text: &mut String, guest: &Guest) {
         let _ = writeln!(text, "  release    {}", printable(&release.name));
     }
     for menu in guest.menus.lst.iter().chain(&guest.menus.conf) {
-        let link = menu.link.as_ref().map(|link| format!(" -> {}", printable(link))).unwrap_or_default();
-        let _ = writeln!(text, "  boot menu  {}{link}, {} entries", menu.path, menu.menu.entries.len());
+        let link = menu
+            .link
+            .as_ref()
+            .map(|link| format!(" -> {}", printable(link)))
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  boot menu  {}{link}, {} entries",
+            menu.path,
+            menu.menu.entries.len()
+        );
     }
     if let Some(menu) = &guest.menus.cfg {
         let _ = writeln!(text, "  boot menu  {}, {} entries", menu.path, menu.menu.entries.len());
@@ -138,11 +162,20 @@ fn place(place: &Place) -> String {
 
 fn describe_kernel(text: &mut String, kernel: &Kernel) {
     let Some(image) = &kernel.image else {
-        let _ = writeln!(text, "  modules    {} (no kernel for them)", kernel.modules.as_deref().map(printable).unwrap_or_default());
+        let _ = writeln!(
+            text,
+            "  modules    {} (no kernel for them)",
+            kernel.modules.as_deref().map(printable).unwrap_or_default()
+        );
         return;
     };
-    let compression = image.content.ok().map_or("unreadable", |image| image.compression.name());
-    let architecture = kernel.architecture.map_or("unknown architecture", |architecture| architecture.name());
+    let compression = image
+        .content
+        .ok()
+        .map_or("unreadable", |image| image.compression.name());
+    let architecture = kernel
+        .architecture
+        .map_or("unknown architecture", |architecture| architecture.name());
     let can = |what: &str, tri: Tri| match tri {
         Tri::Yes => format!("{what} yes"),
         Tri::No => format!("{what} no"),
@@ -160,7 +193,12 @@ fn describe_kernel(text: &mut String, kernel: &Kernel) {
     if let Some(initramfs) = &kernel.initramfs {
         let what = match &initramfs.content {
             comeback_guest::kernels::Reading::Read(content) => {
-                format!("{}, {} files, {} modules", content.generator.name(), content.files, content.modules.len())
+                format!(
+                    "{}, {} files, {} modules",
+                    content.generator.name(),
+                    content.files,
+                    content.modules.len()
+                )
             }
             comeback_guest::kernels::Reading::Failed(reason) => printable(reason),
         };

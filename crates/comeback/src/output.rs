@@ -11,7 +11,8 @@ pub(crate) fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         // The bidirectional controls can make a line read as something else.
-        let steers = c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let steers =
+            c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if steers && c != '\t' {
             safe.extend(c.escape_unicode());
         } else {
@@ -27,6 +28,11 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
+}
+
+/// Prints to standard error. Nothing can be done when nobody listens there.
+pub(crate) fn say(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Prints a value as JSON.
@@ -49,7 +55,7 @@ pub(crate) fn error(error: &anyhow::Error) {
             let _ = write!(text, "{}{cause}", if text.is_empty() { "" } else { ": " });
         }
     }
-    eprintln!("comeback: {}", printable(&text));
+    say(&format!("comeback: {}\n", printable(&text)));
 }
 
 /// A bar for bytes, shown where somebody looks.
@@ -78,7 +84,13 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// Adds a finding with its evidence and remedy.
 pub(crate) fn finding(text: &mut String, finding: &Finding) {
-    let _ = writeln!(text, "  {:<8} {}  {}", finding.level, finding.id, printable(&finding.title));
+    let _ = writeln!(
+        text,
+        "  {:<8} {}  {}",
+        finding.level,
+        finding.id,
+        printable(&finding.title)
+    );
     for evidence in &finding.evidence {
         let _ = writeln!(text, "             {}", printable(&evidence.to_string()));
     }
@@ -89,7 +101,13 @@ pub(crate) fn finding(text: &mut String, finding: &Finding) {
 
 /// Adds the findings, the worst last so that it stays on the screen, and the verdicts.
 pub(crate) fn assessment(text: &mut String, assessment: &Assessment) {
-    let count = |level| assessment.findings.iter().filter(|finding| finding.level == level).count();
+    let count = |level| {
+        assessment
+            .findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    };
     let _ = writeln!(
         text,
         "\nFindings: {} info, {} warnings, {} blockers",
@@ -108,7 +126,12 @@ pub(crate) fn verdicts(text: &mut String, assessment: &Assessment) {
     let _ = writeln!(text, "\nVerdicts");
     for verdict in &assessment.verdicts {
         let outcome = verdict.outcome.to_string();
-        let _ = writeln!(text, "  {:<13} {outcome:<14} {}", verdict.platform, verdict.decided_by.join(", "));
+        let _ = writeln!(
+            text,
+            "  {:<13} {outcome:<14} {}",
+            verdict.platform,
+            verdict.decided_by.join(", ")
+        );
     }
 }
 

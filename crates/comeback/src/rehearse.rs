@@ -70,18 +70,26 @@ impl Timeline {
     }
 
     fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| output::say(&format!("{text}\n")));
     }
 
     fn event(&self, event: &Event) {
         match event {
             Event::Started { accelerator, qemu } => {
-                self.line(&format!("   0.0 s  machine      QEMU {}, {}", printable(qemu), accelerator_name(*accelerator)));
+                self.line(&format!(
+                    "   0.0 s  machine      QEMU {}, {}",
+                    printable(qemu),
+                    accelerator_name(*accelerator)
+                ));
             }
             Event::Stage(reached) => {
                 self.bar.set_message(reached.stage.as_str());
                 let line = printable(&reached.line);
-                self.line(&format!("{:>6.1} s  {:<12} {line}", reached.at.as_secs_f64(), reached.stage.as_str()));
+                self.line(&format!(
+                    "{:>6.1} s  {:<12} {line}",
+                    reached.at.as_secs_f64(),
+                    reached.stage.as_str()
+                ));
             }
             Event::Sign { at, finding } => {
                 let line = printable(&finding.line);
@@ -90,7 +98,11 @@ impl Timeline {
             Event::Note(note) => self.line(&format!("          {}", printable(note))),
             Event::Console(_) | Event::Probe(_) => {}
             Event::Waiting { finding, until } => {
-                self.line(&format!("          {}: waiting up to {} s", finding.title, until.as_secs()));
+                self.line(&format!(
+                    "          {}: waiting up to {} s",
+                    finding.title,
+                    until.as_secs()
+                ));
             }
         }
     }
@@ -119,7 +131,12 @@ fn summary(outcome: &Outcome) -> String {
         text.push_str(&format!("  seen       {}\n", printable(evidence)));
     }
     if let Some(sign) = &outcome.signature {
-        text.push_str(&format!("  {:<10} {}\n  on         {}\n", sign.id, sign.title, printable(&sign.line)));
+        text.push_str(&format!(
+            "  {:<10} {}\n  on         {}\n",
+            sign.id,
+            sign.title,
+            printable(&sign.line)
+        ));
         if !sign.remedy.is_empty() {
             text.push_str(&format!("  remedy     {}\n", sign.remedy));
         }

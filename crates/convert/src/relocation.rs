@@ -37,6 +37,14 @@ pub enum RelocationError {
         /// What libext2fs said.
         source: ExtError,
     },
+    /// The new disk is too small.
+    #[error("the new disk has {available} bytes, and {needed} are needed")]
+    TooSmall {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes there.
+        available: u64,
+    },
     /// The table could not be written.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -94,11 +102,11 @@ impl ReadAt for Mosaic {
 }
 
 impl Relocation {
-    /// Lays the disk of an opened system out anew.
+    /// Lays the disk of an opened system out anew, on a disk of `size` bytes, or else on the smallest of whole GiB.
     ///
     /// # Errors
     /// See [`RelocationError`].
-    pub fn of(system: &System, now: i64) -> Result<Self, RelocationError> {
+    pub fn of(system: &System, size: Option<u64>, now: i64) -> Result<Self, RelocationError> {
         let source = system.view();
         let table = table::read(source.as_ref())?;
         if table.scheme == table::Scheme::Gpt {
@@ -131,7 +139,12 @@ impl Relocation {
             to = (to + size).next_multiple_of(ALIGNMENT);
         }
         // The backup of the table takes 33 sectors at the end.
-        let size = (to + ALIGNMENT).next_multiple_of(GIB);
+        let needed = to + ALIGNMENT;
+        let size = size.unwrap_or(needed.next_multiple_of(GIB));
+        if size < needed {
+            let available = size;
+            return Err(RelocationError::TooSmall { needed, available });
+        }
         let view = Arc::new(View::new(Arc::new(Mosaic {
             source: Arc::clone(source),
             parts: parts.clone(),
@@ -165,12 +178,18 @@ impl Relocation {
         Arc::clone(&self.view)
     }
 
-    /// Copies everything that is in use to `output`, which must be as large and read as zeros. `progress` is called with
-    /// the number of bytes copied so far and in all.
+    /// Copies everything that is in use to `output`, which must be as large; gives back how many bytes were written.
+    /// Where `is_zero` says that `output` reads as zeros, zeros are not written, so that it stays sparse. `progress` is
+    /// called with the number of bytes copied so far and in all.
     ///
     /// # Errors
     /// [`RelocationError::Io`].
-    pub fn copy(&self, output: &dyn WriteAt, mut progress: impl FnMut(u64, u64)) -> Result<u64, RelocationError> {
+    pub fn copy(
+        &self,
+        output: &dyn WriteAt,
+        is_zero: bool,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<u64, RelocationError> {
         const CHUNK: u64 = 1 << 20;
         let size = self.view.size();
         let mut ranges = vec![0..ALIGNMENT, size - ALIGNMENT..size];
@@ -189,7 +208,7 @@ impl Relocation {
                 let len = CHUNK.min(range.end - at);
                 let chunk = &mut buf[..len as usize];
                 self.view.read_at(at, chunk)?;
-                if chunk.iter().any(|&byte| byte != 0) {
+                if !is_zero || chunk.iter().any(|&byte| byte != 0) {
                     output.write_at(at, chunk)?;
                     written += len;
                 }
