@@ -1,8 +1,10 @@
 //! Developer tasks, run as `cargo xtask <command>`. This file only dispatches.
 
 mod assets;
+mod bench;
 mod cache;
 mod console;
+mod demo;
 mod guests;
 mod image;
 mod packages;
@@ -51,11 +53,19 @@ enum Command {
         /// Only these recipes; all of them when none is named.
         names: Vec<String>,
     },
+    /// Show the main job on a disk made for it: install what is missing, build, convert, boot.
+    Demo,
     /// Run all tests, whole boots included.
     Test {
         /// Leave out what takes long: the boots and the check of licences.
         #[arg(long)]
         quick: bool,
+    },
+    /// Measure what the program takes, and write docs/performance.md. Best on a machine that does nothing else.
+    Bench {
+        /// How often each command is run.
+        #[arg(long, default_value_t = 9)]
+        runs: usize,
     },
     /// Boot a disk under a real Xen, which QEMU emulates. Takes minutes.
     Xen(xen::Arguments),
@@ -67,6 +77,8 @@ fn main() -> Result<()> {
         Command::BootAssets { output } => assets::command(output.as_deref()),
         Command::Build { release } => program::command(release),
         Command::Guests { names } => guests::command(&names),
+        Command::Demo => demo::command(),
+        Command::Bench { runs } => bench::command(runs),
         Command::Test { quick } => test::command(quick),
         Command::Xen(arguments) => xen::command(&arguments),
     }

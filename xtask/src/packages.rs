@@ -19,10 +19,12 @@ pub(crate) enum Group {
     Rehearse,
     /// To build test guests.
     Guests,
+    /// To measure what others do beside what the program does.
+    Bench,
 }
 
 impl Group {
-    /// Every group.
+    /// Every group that building and testing needs.
     pub(crate) const ALL: &[Self] = &[Self::Build, Self::Assets, Self::Rehearse, Self::Guests];
 
     /// Package and what it is for.
@@ -54,6 +56,11 @@ impl Group {
                 ("fakeroot", "remembers whom files belong to when not root"),
                 ("mmdebstrap", "installs Debian into a folder, the inside of test guests"),
                 ("uidmap", "lets mmdebstrap work without root"),
+            ],
+            Self::Bench => &[
+                ("fdisk", "sfdisk partitions the disk that a guest is copied to"),
+                ("grub2-common", "grub-install, as the pv2hvm scripts use it"),
+                ("mount", "losetup and mount, for grub-install"),
             ],
         }
     }
@@ -140,7 +147,8 @@ pub(crate) fn is_root() -> Result<bool> {
     Ok(run::text(Command::new("id").arg("-u"))?.trim() == "0")
 }
 
-fn on_path(program: &str) -> bool {
+/// Whether a program of that name is installed.
+pub(crate) fn on_path(program: &str) -> bool {
     env::var_os("PATH").is_some_and(|path| {
         env::split_paths(&path).any(|folder| fs::metadata(folder.join(program)).is_ok_and(|found| found.is_file()))
     })
