@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use comeback_disk::ext::Access as ExtAccess;
 use comeback_disk::image::{Access, Image};
 use comeback_disk::io::ReadAt;
 use comeback_disk::saved::{Saved, SavedError, Span};
@@ -105,7 +104,7 @@ fn nothing_saved(image: &Image, folder: &Path) -> String {
 fn refuse_another_disk(saved: &Saved, image: &Arc<Image>) -> Result<()> {
     let view = Arc::new(View::new(Arc::clone(image) as Arc<dyn ReadAt>));
     // What cannot be read any more may still be the disk that it was.
-    let Ok(system) = System::open(view, ExtAccess::Read, now()) else {
+    let Ok(system) = System::open(view, Access::Read, now()) else {
         return Ok(());
     };
     let found = convert::ids(system.disk());

@@ -4,6 +4,15 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 
+/// What something is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only. A disk may be in use, see [`crate::image::Image::users`].
+    Read,
+    /// Reading and writing. A disk that is in use is refused.
+    Write,
+}
+
 /// Bytes that can be read at any offset. Offsets and sizes are in bytes.
 pub trait ReadAt: Debug + Send + Sync {
     /// Size in bytes.

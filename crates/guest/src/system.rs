@@ -268,10 +268,10 @@ impl System {
     /// The file system that holds a path of the guest, where it starts on the disk, and the path within it. Links are
     /// not resolved: give a canonical path.
     pub fn locate<'a>(&'a self, path: &'a str) -> (&'a Ext, &'a Place, &'a str) {
-        if let (Some(boot), Some(place)) = (&self.boot, &self.disk.boot) {
-            if let Some(rest) = path.strip_prefix("/boot").filter(|rest| rest.is_empty() || rest.starts_with('/')) {
-                return (boot, place, if rest.is_empty() { "/" } else { rest });
-            }
+        if let (Some(boot), Some(place)) = (&self.boot, &self.disk.boot)
+            && let Some(rest) = path.strip_prefix("/boot").filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        {
+            return (boot, place, if rest.is_empty() { "/" } else { rest });
         }
         (&self.root, &self.disk.root, path)
     }

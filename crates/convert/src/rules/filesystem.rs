@@ -111,7 +111,7 @@ fn condition(place: &Place, now: i64, found: &mut Vec<Finding>) {
         );
     }
     if superblock.free_blocks <= superblock.reserved_blocks {
-        let free = superblock.free_blocks * u64::from(superblock.block_size) >> 20;
+        let free = superblock.free_blocks.saturating_mul(u64::from(superblock.block_size)) >> 20;
         found.push(
             Finding::new("fs-full", "the file system is full")
                 .at(at(place, format!("{free} MiB free, all of it reserved for root")))

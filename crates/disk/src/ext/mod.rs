@@ -30,16 +30,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use error::ExtError;
 pub use superblock::{Features, Kind, Superblock};
 
+pub use crate::io::Access;
 use crate::io::WriteAt;
-
-/// What the file system is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Nothing is written.
-    Read,
-    /// Files may be changed.
-    Write,
-}
 
 /// What a new file, directory or link is to be like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use imago::FormatAccess;
 use serde::{Deserialize, Serialize};
 
+pub use crate::io::Access;
 use crate::io::{ReadAt, WriteAt, check_bounds};
 
 mod error;
@@ -22,15 +23,6 @@ mod usage;
 pub use error::ImageError;
 use storage::HostFile;
 use usage::Host;
-
-/// What is going to be done with a disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Reading only; the disk may be in use, see [`Image::users`].
-    Read,
-    /// Reading and writing; a disk that is in use is refused.
-    Write,
-}
 
 /// How the bytes of a disk are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,10 +16,8 @@ use crate::probe::{self, Content};
 mod cursor;
 mod gpt;
 mod mbr;
-mod sector0;
 
 pub use gpt::{NewPartition, write_gpt};
-pub use sector0::{Loader, Sector0};
 
 /// Bytes per sector. Disks of EC2 and images have 512; a GPT made for 4096 is an error.
 pub const SECTOR: u64 = 512;
@@ -124,8 +122,6 @@ pub struct Table {
     pub partitions: Vec<Partition>,
     /// Bytes per sector.
     pub sector_size: u64,
-    /// What lies in the first sector.
-    pub sector0: Sector0,
     /// What is odd.
     pub notes: Vec<Note>,
 }
@@ -210,16 +206,14 @@ pub enum TableError {
 /// # Errors
 /// [`TableError`]: unreadable disk, a partition past the end or overlapping another, a GPT of which no copy is good.
 pub fn read(disk: &dyn ReadAt) -> Result<Table, TableError> {
-    let sector0 = sector0::read(disk)?;
     let mut table = Table {
         scheme: Scheme::None,
         id: None,
         partitions: Vec::new(),
         sector_size: SECTOR,
-        sector0,
         notes: Vec::new(),
     };
-    if !table.sector0.signature {
+    if !is_signed(disk)? {
         if gpt::has_primary_header(disk, SECTOR)? {
             table.notes.push(Note::GptWithoutProtectiveMbr);
         }
@@ -257,6 +251,15 @@ pub fn read(disk: &dyn ReadAt) -> Result<Table, TableError> {
     }
     checked?;
     Ok(table)
+}
+
+/// Whether the first sector ends in 55AA. A disk smaller than that does not.
+fn is_signed(disk: &dyn ReadAt) -> io::Result<bool> {
+    let mut signature = [0; 2];
+    if disk.size() >= SECTOR {
+        disk.read_at(SECTOR - 2, &mut signature)?;
+    }
+    Ok(signature == [0x55, 0xaa])
 }
 
 /// Checks that all partitions lie on the disk and do not overlap.
