@@ -14,7 +14,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use common::{NOW, against, assets, bless, disk, e2fsck, image_of, in_parallel, patched, reverted};
 use comeback_convert::conversion::{Conversion, ConvertError, Inspection, convert, inspect};
 use comeback_convert::edits::{Action, own};
 use comeback_convert::finding::Finding;
@@ -26,6 +25,7 @@ use comeback_disk::view::View;
 use comeback_guest::kernels::KernelReader;
 use comeback_guest::system::System;
 use comeback_testkit::golden::{self, Expectation, GoldenGuest, Verdict};
+use common::{NOW, against, assets, bless, disk, e2fsck, image_of, in_parallel, patched, reverted};
 
 /// What became of a guest.
 #[derive(Debug)]
@@ -62,12 +62,21 @@ fn report(guest: GoldenGuest) -> Report {
     let files = files(&system);
     // Whichever target `auto` chose is looked at under that name.
     let chosen = report.auto.as_ref().ok();
-    let other = report.xen_hvm.as_ref().ok().filter(|other| chosen.is_none_or(|chosen| chosen.plan != other.plan));
+    let other = report
+        .xen_hvm
+        .as_ref()
+        .ok()
+        .filter(|other| chosen.is_none_or(|chosen| chosen.plan != other.plan));
     for conversion in chosen.into_iter().chain(other) {
         let mut found = Problems(Vec::new());
         bytes_are_right(&report.guest, &bytes, &files, conversion, &mut found);
         let target = conversion.plan.target;
-        problems.0.extend(found.0.into_iter().map(|problem| format!("converted for {target}: {problem}")));
+        problems.0.extend(
+            found
+                .0
+                .into_iter()
+                .map(|problem| format!("converted for {target}: {problem}")),
+        );
     }
     report.problems = problems.0;
     report
@@ -89,7 +98,10 @@ impl Problems {
 }
 
 fn of_testkit(platform: Platform) -> golden::Platform {
-    golden::Platform::ALL.into_iter().find(|other| other.name() == platform.name()).unwrap()
+    golden::Platform::ALL
+        .into_iter()
+        .find(|other| other.name() == platform.name())
+        .unwrap()
 }
 
 fn outcome(verdict: Verdict) -> Outcome {
@@ -100,10 +112,20 @@ fn outcome(verdict: Verdict) -> Outcome {
     }
 }
 
-fn verdict_is(moment: &str, assessment: &Assessment, platform: Platform, expected: &Expectation, problems: &mut Problems) {
+fn verdict_is(
+    moment: &str,
+    assessment: &Assessment,
+    platform: Platform,
+    expected: &Expectation,
+    problems: &mut Problems,
+) {
     let (got, ids) = (assessment.outcome(platform), against(assessment, platform));
     problems.unless(got == outcome(expected.verdict), || {
-        format!("{moment}, {platform}: {got} ({}), expected {}", ids.join(", "), outcome(expected.verdict))
+        format!(
+            "{moment}, {platform}: {got} ({}), expected {}",
+            ids.join(", "),
+            outcome(expected.verdict)
+        )
     });
     for id in &expected.findings {
         problems.unless(ids.contains(&id.as_str()), || {
@@ -151,12 +173,22 @@ fn after_is_expected(report: &Report, problems: &mut Problems) {
             }
         }
     }
-    let wanted = [Platform::Nitro, Platform::XenHvm].into_iter().find(|&platform| boots(platform));
+    let wanted = [Platform::Nitro, Platform::XenHvm]
+        .into_iter()
+        .find(|&platform| boots(platform));
     match &report.auto {
         Ok(conversion) => {
-            problems.unless(Some(conversion.plan.target) == wanted, || format!("auto chose {}", conversion.plan.target));
+            problems.unless(Some(conversion.plan.target) == wanted, || {
+                format!("auto chose {}", conversion.plan.target)
+            });
             for platform in Platform::ALL {
-                verdict_is("after", &conversion.after.assessment, platform, expected(platform), problems);
+                verdict_is(
+                    "after",
+                    &conversion.after.assessment,
+                    platform,
+                    expected(platform),
+                    problems,
+                );
             }
         }
         Err(error) => problems.unless(wanted.is_none(), || format!("auto was refused: {error}")),
@@ -164,7 +196,13 @@ fn after_is_expected(report: &Report, problems: &mut Problems) {
     if wanted.is_none() {
         // Nothing is written, so PV boots as it did.
         for platform in Platform::PV {
-            verdict_is("unconverted", &report.before.assessment, platform, expected(platform), problems);
+            verdict_is(
+                "unconverted",
+                &report.before.assessment,
+                platform,
+                expected(platform),
+                problems,
+            );
         }
     }
 }
@@ -198,7 +236,11 @@ fn files(system: &System) -> BTreeMap<String, Node> {
                 Kind::Other => Vec::new(),
             };
             let (ext, _, inner) = system.locate(&path);
-            let xattrs = if metadata.kind == Kind::Symlink { Vec::new() } else { ext.xattrs(inner).unwrap() };
+            let xattrs = if metadata.kind == Kind::Symlink {
+                Vec::new()
+            } else {
+                ext.xattrs(inner).unwrap()
+            };
             let node = Node {
                 kind: metadata.kind,
                 mode: metadata.mode,
@@ -227,11 +269,18 @@ fn bytes_are_right(
     for (part, said) in e2fsck(&result, guest.description.disk.layout) {
         problems.unless(said.is_empty(), || format!("e2fsck of {}: {said}", part.mount));
     }
-    let target = if conversion.plan.target == Platform::Nitro { Target::Nitro } else { Target::XenHvm };
+    let target = if conversion.plan.target == Platform::Nitro {
+        Target::Nitro
+    } else {
+        Target::XenHvm
+    };
     match convert(disk(result.clone()), target, &assets(), NOW + 86_400) {
         Ok(again) => problems.unless(again.patch.is_empty() && again.plan.is_empty(), || {
             let paths: Vec<_> = again.plan.files.iter().map(|change| &change.path).collect();
-            format!("converting again changes {} bytes, {paths:?}", again.patch.changed_bytes())
+            format!(
+                "converting again changes {} bytes, {paths:?}",
+                again.patch.changed_bytes()
+            )
         }),
         Err(error) => problems.0.push(format!("converting again: {error}")),
     }
@@ -245,28 +294,44 @@ fn differing_files_are_planned(
     conversion: &Conversion,
     problems: &mut Problems,
 ) {
-    let planned: BTreeSet<&str> = conversion.plan.files.iter().map(|change| change.path.as_str()).collect();
+    let planned: BTreeSet<&str> = conversion
+        .plan
+        .files
+        .iter()
+        .map(|change| change.path.as_str())
+        .collect();
     let paths: BTreeSet<&str> = before.keys().chain(after.keys()).map(String::as_str).collect();
     // A folder gets a new time when a file is made in it.
     let holds_new = |path: &str| {
-        let made = conversion.plan.files.iter().filter(|change| !matches!(change.action, Action::Edit { .. }));
-        made.map(|change| change.path.as_str()).any(|made| made.starts_with(&format!("{path}/")))
+        let made = conversion
+            .plan
+            .files
+            .iter()
+            .filter(|change| !matches!(change.action, Action::Edit { .. }));
+        made.map(|change| change.path.as_str())
+            .any(|made| made.starts_with(&format!("{path}/")))
     };
     let differing: BTreeSet<&str> = paths
         .into_iter()
         .filter(|&path| before.get(path) != after.get(path))
         .filter(|&path| !(after.get(path).is_some_and(|node| node.kind == Kind::Directory) && holds_new(path)))
         .collect();
-    problems.unless(differing == planned, || format!("these files differ: {differing:?}, planned were {planned:?}"));
+    problems.unless(differing == planned, || {
+        format!("these files differ: {differing:?}, planned were {planned:?}")
+    });
     for change in &conversion.plan.files {
         let (Some(old), Some(new)) = (before.get(&change.path), after.get(&change.path)) else {
             continue;
         };
         if let Action::Edit { new: content, .. } = &change.action {
-            problems.unless(new.content == *content, || format!("{} has another content than planned", change.path));
+            problems.unless(new.content == *content, || {
+                format!("{} has another content than planned", change.path)
+            });
             let same = (old.kind, old.mode, old.owner, old.mtime) == (new.kind, new.mode, new.owner, new.mtime)
                 && old.xattrs == new.xattrs;
-            problems.unless(same, || format!("{}: owner, mode, times or attributes changed", change.path));
+            problems.unless(same, || {
+                format!("{}: owner, mode, times or attributes changed", change.path)
+            });
         }
     }
 }
@@ -291,7 +356,9 @@ fn written(conversion: &Conversion) -> BTreeMap<String, Vec<u8>> {
         Action::CoreImage { .. } => None,
     };
     let files = conversion.plan.files.iter();
-    files.filter_map(|change| Some((change.path.clone(), content(&change.action)?))).collect()
+    files
+        .filter_map(|change| Some((change.path.clone(), content(&change.action)?)))
+        .collect()
 }
 
 fn kept(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
@@ -327,14 +394,24 @@ fn edits_are_those_that_were_read_and_approved() {
         for path in written.keys().chain(approved.keys()).collect::<BTreeSet<_>>() {
             if written.get(path) != approved.get(path) {
                 let text = |content: Option<&Vec<u8>>| {
-                    content.map_or_else(|| "(nothing)\n".to_owned(), |content| String::from_utf8_lossy(content).into_owned())
+                    content.map_or_else(
+                        || "(nothing)\n".to_owned(),
+                        |content| String::from_utf8_lossy(content).into_owned(),
+                    )
                 };
                 let (approved, written) = (text(approved.get(path)), text(written.get(path)));
-                let _ = writeln!(said, "{}{path}\n--- approved\n{approved}--- written\n{written}", report.guest.name);
+                let _ = writeln!(
+                    said,
+                    "{}{path}\n--- approved\n{approved}--- written\n{written}",
+                    report.guest.name
+                );
             }
         }
     }
-    assert!(said.is_empty(), "\n{said}\nIf this is right, run the test with COMEBACK_BLESS=1 and read the difference.");
+    assert!(
+        said.is_empty(),
+        "\n{said}\nIf this is right, run the test with COMEBACK_BLESS=1 and read the difference."
+    );
 }
 
 #[test]

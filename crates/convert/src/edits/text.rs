@@ -54,8 +54,14 @@ pub fn replace(content: &[u8], replacements: &[Replacement]) -> Vec<u8> {
 /// Start and end of the line around an offset, without its line ending.
 pub(super) fn line_around(content: &[u8], offset: usize) -> Range<usize> {
     let offset = offset.min(content.len());
-    let start = content[..offset].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-    let end = content[offset..].iter().position(|&byte| byte == b'\n').map_or(content.len(), |at| offset + at);
+    let start = content[..offset]
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let end = content[offset..]
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .map_or(content.len(), |at| offset + at);
     start..end
 }
 
@@ -76,8 +82,40 @@ mod tests {
 
     #[test]
     fn nonsense_spans_do_no_harm() {
-        let made = [Replacement::new(2..5, "X", 1, ""), Replacement::new(3..4, "Y", 1, ""), Replacement::new(90..91, "Z", 1, "")];
+        let made = [
+            Replacement::new(2..5, "X", 1, ""),
+            Replacement::new(3..4, "Y", 1, ""),
+            Replacement::new(90..91, "Z", 1, ""),
+        ];
         assert_eq!(replace(b"abcdef", &made), b"abXf");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn everything_outside_the_replaced_spans_survives(
+            pieces in proptest::collection::vec(
+                (proptest::collection::vec(proptest::num::u8::ANY, 0..20), "[a-z\\n]{0,6}", "[A-Z\\n]{0,6}"),
+                0..12,
+            ),
+        ) {
+            // The original is made of kept and replaced pieces in turn; the replacements are given back to front.
+            let (mut original, mut expected, mut made) = (Vec::new(), Vec::new(), Vec::new());
+            for (kept, old, new) in &pieces {
+                original.extend_from_slice(kept);
+                expected.extend_from_slice(kept);
+                let start = original.len();
+                original.extend_from_slice(old.as_bytes());
+                expected.extend_from_slice(new.as_bytes());
+                // Two insertions at one place keep their order, which is lost when they are given back to front.
+                if !kept.is_empty() && !old.is_empty() {
+                    made.insert(0, Replacement::new(start..original.len(), new.as_bytes(), 1, ""));
+                } else {
+                    expected.truncate(expected.len() - new.len());
+                    expected.extend_from_slice(old.as_bytes());
+                }
+            }
+            proptest::prop_assert_eq!(replace(&original, &made), expected);
+        }
     }
 
     #[test]

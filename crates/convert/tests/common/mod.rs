@@ -78,13 +78,21 @@ pub fn disk(bytes: Vec<u8>) -> Arc<dyn WriteAt> {
 /// What `e2fsck -fn` says of each file system of a disk: empty where it is clean.
 pub fn e2fsck(bytes: &[u8], layout: Layout) -> Vec<(Part, String)> {
     let file = tempfile::NamedTempFile::new().unwrap();
-    write_sparse(file.path(), bytes);
+    write_chunks(file.as_file(), bytes.len() as u64, &chunks(bytes), &[]);
+    e2fsck_file(file.path(), layout)
+}
+
+/// What `e2fsck -fn` says of each file system of an image.
+pub fn e2fsck_file(image: &Path, layout: Layout) -> Vec<(Part, String)> {
     let check = |part: Part| {
         let output = Command::new("e2fsck")
-            .env("PATH", format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default()))
+            .env(
+                "PATH",
+                format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default()),
+            )
             .env("LC_ALL", "C")
             .args(["-f", "-n"])
-            .arg(format!("{}?offset={}", file.path().display(), part.offset))
+            .arg(format!("{}?offset={}", image.display(), part.offset))
             .output()
             .unwrap();
         let said = if output.status.success() {
@@ -97,14 +105,26 @@ pub fn e2fsck(bytes: &[u8], layout: Layout) -> Vec<(Part, String)> {
     image::parts(layout).into_iter().map(check).collect()
 }
 
-fn write_sparse(path: &Path, bytes: &[u8]) {
+/// The pieces of a disk that hold anything, with their offsets.
+pub fn chunks(bytes: &[u8]) -> Vec<(u64, &[u8])> {
+    const CHUNK: usize = 1 << 16;
+    let zeros = [0; CHUNK];
+    let all = bytes
+        .chunks(CHUNK)
+        .enumerate()
+        .map(|(index, chunk)| ((index * CHUNK) as u64, chunk));
+    all.filter(|(_, chunk)| *chunk != &zeros[..chunk.len()]).collect()
+}
+
+/// Writes a sparse image, and patches over it.
+pub fn write_chunks(file: &fs::File, size: u64, chunks: &[(u64, &[u8])], patches: &[&Patch]) {
     use std::os::unix::fs::FileExt;
-    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-    file.set_len(bytes.len() as u64).unwrap();
-    for (index, chunk) in bytes.chunks(1 << 16).enumerate() {
-        if chunk.iter().any(|&byte| byte != 0) {
-            file.write_all_at(chunk, (index as u64) << 16).unwrap();
-        }
+    file.set_len(size).unwrap();
+    for (offset, chunk) in chunks {
+        file.write_all_at(chunk, *offset).unwrap();
+    }
+    for range in patches.iter().flat_map(|patch| &patch.ranges) {
+        file.write_all_at(&range.new, range.offset).unwrap();
     }
 }
 

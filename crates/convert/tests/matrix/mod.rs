@@ -41,12 +41,19 @@ pub fn check(reports: &[Report]) {
         return;
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == page, "docs/support-matrix.md is stale; run this test with COMEBACK_BLESS=1\n{page}");
+    assert!(
+        kept == page,
+        "docs/support-matrix.md is stale; run this test with COMEBACK_BLESS=1\n{page}"
+    );
 }
 
 fn page(reports: &[Report]) -> String {
     let mut page = HEAD.to_owned();
-    let of = |kind| reports.iter().filter(move |report| report.guest.description.kind == kind);
+    let of = |kind| {
+        reports
+            .iter()
+            .filter(move |report| report.guest.description.kind == kind)
+    };
     page.push_str("\n## Releases\n\n");
     table(&mut page, of(GuestKind::Release));
     page.push_str("\n## Corner cases\n\n");
@@ -54,7 +61,13 @@ fn page(reports: &[Report]) -> String {
     page.push_str("\n## Notes\n\n");
     for report in reports {
         let description = &report.guest.description;
-        let _ = writeln!(page, "- **{}** (`{}`): {}", description.title, report.guest.name, one_line(&description.notes));
+        let _ = writeln!(
+            page,
+            "- **{}** (`{}`): {}",
+            description.title,
+            report.guest.name,
+            one_line(&description.notes)
+        );
     }
     page.push_str(
         "\n## Really booted\n\nThese guests are built from Debian's packages, and the boot tests start them before and after conversion:\n\n",
@@ -66,7 +79,10 @@ fn page(reports: &[Report]) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
 }
 
 fn mark(outcome: Outcome) -> &'static str {
@@ -81,7 +97,12 @@ fn table<'a>(page: &mut String, reports: impl Iterator<Item = &'a Report>) {
     page.push_str("| Guest | Kernel | PV-GRUB 1.03 | PV-GRUB 1.05 | Xen HVM | Nitro | What blocks after conversion | What to know |\n");
     page.push_str("|---|---|---|---|---|---|---|---|\n");
     for report in reports {
-        let _ = write!(page, "| {} | {} |", one_line(&report.guest.description.title), kernels(report));
+        let _ = write!(
+            page,
+            "| {} | {} |",
+            one_line(&report.guest.description.title),
+            kernels(report)
+        );
         for platform in Platform::ALL {
             let before = mark(report.before.assessment.outcome(platform));
             let after = mark(after(report, platform));
@@ -93,23 +114,39 @@ fn table<'a>(page: &mut String, reports: impl Iterator<Item = &'a Report>) {
 
 /// The kernels that start after the conversion, or that would start.
 fn kernels(report: &Report) -> String {
-    let guest = report.auto.as_ref().map_or(&report.before.guest, |conversion| &conversion.after.guest);
-    let selections = [Loader::PvGrub, Loader::Comeback].into_iter().filter_map(|loader| guest.selection(loader));
+    let guest = report
+        .auto
+        .as_ref()
+        .map_or(&report.before.guest, |conversion| &conversion.after.guest);
+    let selections = [Loader::PvGrub, Loader::Comeback]
+        .into_iter()
+        .filter_map(|loader| guest.selection(loader));
     let started = selections.filter_map(|selection| selection.entry.as_ref());
-    let kernels: BTreeSet<&str> = started.filter_map(|entry| guest.kernel_of(entry)?.release.as_deref()).collect();
+    let kernels: BTreeSet<&str> = started
+        .filter_map(|entry| guest.kernel_of(entry)?.release.as_deref())
+        .collect();
     kernels.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// The assessment of the disk as the conversion leaves it; as it is where there is none.
 fn assessment(report: &Report) -> &Assessment {
-    report.auto.as_ref().map_or(&report.before.assessment, |conversion| &conversion.after.assessment)
+    report
+        .auto
+        .as_ref()
+        .map_or(&report.before.assessment, |conversion| &conversion.after.assessment)
 }
 
 /// Whether it boots when it was converted for this platform, if it can be.
 fn after(report: &Report, platform: Platform) -> Outcome {
     match platform {
-        Platform::XenHvm => report.xen_hvm.as_ref().map_or(Outcome::DoesNotBoot, |done| done.after.assessment.outcome(platform)),
-        Platform::Nitro => report.nitro.as_ref().map_or(Outcome::DoesNotBoot, |done| done.after.assessment.outcome(platform)),
+        Platform::XenHvm => report
+            .xen_hvm
+            .as_ref()
+            .map_or(Outcome::DoesNotBoot, |done| done.after.assessment.outcome(platform)),
+        Platform::Nitro => report
+            .nitro
+            .as_ref()
+            .map_or(Outcome::DoesNotBoot, |done| done.after.assessment.outcome(platform)),
         _ => assessment(report).outcome(platform),
     }
 }
@@ -134,7 +171,10 @@ fn blocks(report: &Report) -> String {
 
 /// The ids of what is no obstacle and still worth a warning.
 fn warnings(report: &Report) -> String {
-    let warned = assessment(report).findings.iter().filter(|finding| finding.level == Level::Warning);
+    let warned = assessment(report)
+        .findings
+        .iter()
+        .filter(|finding| finding.level == Level::Warning);
     let ids: BTreeSet<&str> = warned.map(|finding| finding.id).collect();
     ids.into_iter().collect::<Vec<_>>().join(", ")
 }
@@ -148,7 +188,9 @@ fn recipes() -> Vec<(String, String)> {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        let about = text.lines().find_map(|line| line.strip_prefix("about = \"")?.strip_suffix('"'));
+        let about = text
+            .lines()
+            .find_map(|line| line.strip_prefix("about = \"")?.strip_suffix('"'));
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         recipes.push((name, about.unwrap_or_default().to_owned()));
     }
