@@ -27,7 +27,7 @@ macro_rules! codes {
             $examples,
             "\n\nExit codes:\n",
             "  0   done, or it boots\n",
-            "  1   the verdict is negative, or something blocks; nothing was written\n",
+            "  1   the verdict is negative, or something blocks\n",
             "  3   the operation failed; what was said tells what to do\n",
             "  64  wrong usage"
         )
@@ -36,11 +36,11 @@ macro_rules! codes {
 
 /// The part of `--help` that shows the way, and documents the exit codes.
 pub(crate) const HELP: &str = codes!(
-    "  comeback inspect disk.img           what is on it, and where does it boot?
-  comeback convert disk.img --dry-run what would be changed?
-  comeback convert disk.img           change it
-  comeback rehearse disk.img          boot it in a virtual machine
-  comeback revert disk.img            take the change back"
+    "  comeback inspect disk.img            what is on it, and where does it boot?
+  comeback convert disk.img --dry-run  what would be changed?
+  comeback convert disk.img            change it
+  comeback rehearse disk.img           boot it in a virtual machine
+  comeback revert disk.img             take the change back"
 );
 
 /// As [`HELP`], of `inspect`.

@@ -167,7 +167,10 @@ fn check_header(path: &Path, file: &HostFile, access: Access) -> Result<(), Imag
     };
     // What lies past the end would read as zeros, as if the guest's files were gone.
     let size = file.medium().len().map_err(checking)?;
-    if let Some(end) = refcounts::end_of_use(file, &layout).map_err(checking)?.filter(|&end| end > size) {
+    if let Some(end) = refcounts::end_of_use(file, &layout)
+        .map_err(checking)?
+        .filter(|&end| end > size)
+    {
         return problem(
             format!("truncated: it has data up to byte {end} at least, the file has {size} bytes"),
             format!("copy the image again, or, if it is whole, {}", repair()),

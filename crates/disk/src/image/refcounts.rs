@@ -51,7 +51,9 @@ pub(super) fn end_of_use(file: &HostFile, layout: &Layout) -> io::Result<Option<
         }
         let mut block = vec![0; cluster as usize];
         file.read_up_to(offset, &mut block)?;
-        let last = (0..per_block).rev().find(|&count| !is_zero(&block, count, layout.refcount_order));
+        let last = (0..per_block)
+            .rev()
+            .find(|&count| !is_zero(&block, count, layout.refcount_order));
         if let Some(last) = last {
             let start = (index as u64 * per_block + last).checked_mul(cluster);
             return Ok(start.and_then(|start| start.checked_add(1)));
