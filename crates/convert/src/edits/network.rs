@@ -11,7 +11,12 @@ const MARK: &str = "# comeback: ";
 
 pub(super) fn edit(edits: &mut Edits) {
     let guest = edits.guest;
-    for setting in guest.network.settings.iter().filter(|setting| is_bound(setting) && can_be_dropped(setting)) {
+    for setting in guest
+        .network
+        .settings
+        .iter()
+        .filter(|setting| is_bound(setting) && can_be_dropped(setting))
+    {
         let Some(mac) = &setting.mac else {
             continue;
         };
@@ -36,6 +41,10 @@ fn line_starts(content: &[u8], span: std::ops::Range<usize>) -> Vec<usize> {
     let first = line_around(content, span.start).start;
     let text = content.get(first..span.end.min(content.len())).unwrap_or_default();
     let text = text.strip_suffix(b"\n").unwrap_or(text);
-    let breaks = text.iter().enumerate().filter(|&(_, &byte)| byte == b'\n').map(|(at, _)| first + at + 1);
+    let breaks = text
+        .iter()
+        .enumerate()
+        .filter(|&(_, &byte)| byte == b'\n')
+        .map(|(at, _)| first + at + 1);
     std::iter::once(first).chain(breaks).collect()
 }
