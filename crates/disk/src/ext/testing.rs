@@ -1,12 +1,13 @@
 //! What the tests of this module share: file systems made by mke2fs, judged by e2fsck and debugfs.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use super::{Access, Ext};
 use crate::io::{ReadAt, WriteAt, check_bounds};
@@ -192,6 +193,13 @@ pub(super) fn pattern(len: usize, seed: u32) -> Vec<u8> {
         .collect()
 }
 
+/// A temporary folder, in memory where there is one: e2fsprogs wait for the medium whenever they end.
+pub(super) fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 /// A folder as a small guest has it.
 pub(super) fn guest(root: &Path) {
     let write = |path: &str, content: &[u8]| {
@@ -225,7 +233,8 @@ pub(super) fn guest(root: &Path) {
     sparse.set_len(400_000).unwrap();
 }
 
-/// A file system of `mib` MiB with [`guest`] in it, its directories indexed where it can.
+/// A file system of `mib` MiB with [`guest`] in it, its directories indexed where it can. What mke2fs makes is made once
+/// for all tests of a process.
 pub(super) fn image(folder: &Path, arguments: &[&str], mib: u64) -> Arc<Disk> {
     let tree = folder.join("tree");
     if !tree.exists() {
@@ -233,6 +242,21 @@ pub(super) fn image(folder: &Path, arguments: &[&str], mib: u64) -> Arc<Disk> {
     }
     let path = folder.join("image");
     let _ = fs::remove_file(&path);
+    let made = MADE.lock().unwrap().entry(key(arguments, mib)).or_default().clone();
+    made.get_or_init(|| Blocks::read(&make(&path, &tree, arguments, mib)))
+        .write(&path);
+    Disk::open(&path)
+}
+
+/// The file systems that were made so far, by how. Each has a cell of its own, so that two tests that want different ones do
+/// not wait for each other.
+static MADE: LazyLock<Mutex<HashMap<String, Arc<OnceLock<Blocks>>>>> = LazyLock::new(Mutex::default);
+
+fn key(arguments: &[&str], mib: u64) -> String {
+    format!("{mib} {}", arguments.join(" "))
+}
+
+fn make(path: &Path, tree: &Path, arguments: &[&str], mib: u64) -> PathBuf {
     let name = path.to_str().unwrap();
     let size = format!("{mib}M");
     let tree = tree.to_str().unwrap();
@@ -243,5 +267,37 @@ pub(super) fn image(folder: &Path, arguments: &[&str], mib: u64) -> Arc<Disk> {
     // Makes index trees of the larger directories; 1 means that it changed something.
     let out = Command::new("e2fsck").args(["-fyD", name]).output().unwrap();
     assert!(matches!(out.status.code(), Some(0 | 1)), "{}", text(&out));
-    Disk::open(&path)
+    path.to_owned()
+}
+
+/// An image without the blocks that are nothing but zeros.
+struct Blocks {
+    size: u64,
+    blocks: Vec<(u64, Vec<u8>)>,
+}
+
+impl Blocks {
+    const LEN: usize = 4096;
+
+    fn read(path: &Path) -> Blocks {
+        let bytes = fs::read(path).unwrap();
+        let blocks = bytes
+            .chunks(Self::LEN)
+            .enumerate()
+            .filter(|(_, block)| **block != [0; Self::LEN][..block.len()]);
+        Blocks {
+            size: bytes.len() as u64,
+            blocks: blocks
+                .map(|(index, block)| ((index * Self::LEN) as u64, block.to_vec()))
+                .collect(),
+        }
+    }
+
+    fn write(&self, path: &Path) {
+        let file = File::create(path).unwrap();
+        file.set_len(self.size).unwrap();
+        for (offset, block) in &self.blocks {
+            file.write_all_at(block, *offset).unwrap();
+        }
+    }
 }

@@ -150,7 +150,7 @@ const JOURNALS: &[(&str, &[&str], &str)] = &[
 ];
 
 fn each(mut test: impl FnMut(&str, &Disk, &[u64], Log, &Path)) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::ext::testing::folder();
     for (name, arguments, open) in JOURNALS {
         let (disk, blocks) = dirty(folder.path(), arguments, open);
         let superblock = Superblock::read(&disk).unwrap().unwrap();
@@ -287,7 +287,7 @@ fn damage_is_found_by_checksums() {
 
 #[test]
 fn fast_commits_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::ext::testing::folder();
     let (disk, _) = dirty(
         folder.path(),
         &[
@@ -327,7 +327,7 @@ fn fast_commits_are_refused() {
 
 #[test]
 fn failing_writes_are_reported_and_a_second_replay_completes() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::ext::testing::folder();
     let (_, arguments, open) = JOURNALS[6];
     let (disk, _) = dirty(folder.path(), arguments, open);
     let dirty = disk.bytes();
@@ -355,7 +355,7 @@ fn failing_writes_are_reported_and_a_second_replay_completes() {
 
 #[test]
 fn garbage_neither_panics_nor_hangs() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::ext::testing::folder();
     let (_, arguments, open) = JOURNALS[0];
     let (disk, _) = dirty(folder.path(), arguments, open);
     let superblock = Superblock::read(&disk).unwrap().unwrap();
