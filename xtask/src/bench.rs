@@ -238,7 +238,9 @@ fn machine() -> Result<String> {
         .context("reading the load of this machine")?;
     let virtual_machine = fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(" hypervisor"));
     Ok(format!(
-        "Measured on {date} on {cpu}, {cores} cores, {} GiB of memory, Linux {}{}; load at the end: {load}.\n",
+        "Measured on {} on {cpu}, {cores} cores, {} GiB of memory, Linux {}{}.\nThe load average at the end was {load}: \
+         where it is above 1, other programs took part of the time, and only the column of processor time tells.\n",
+        date.trim(),
         memory.div_ceil(1 << 20),
         kernel.trim(),
         if virtual_machine { ", a virtual machine" } else { "" },

@@ -23,7 +23,7 @@ pub(super) const JUDGED: &str = "bookworm-plain";
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) guest: &'static str,
-    /// `ext4 4 GiB`.
+    /// Size of the disk.
     pub(super) gib: u64,
     pub(super) command: &'static str,
     pub(super) result: Result<Vec<Sample>, String>,
