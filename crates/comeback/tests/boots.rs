@@ -4,6 +4,8 @@
 //! These take minutes, so they are ignored by a plain `cargo test`; `cargo xtask test` builds the guests and runs them.
 //! It names the guests in `COMEBACK_GUESTS`, one `name=path` a line, and itself in `COMEBACK_XTASK`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -21,7 +23,9 @@ use sha2::{Digest, Sha256};
 
 fn guest(name: &str) -> PathBuf {
     let guests = std::env::var("COMEBACK_GUESTS").expect("run by `cargo xtask test`, which sets COMEBACK_GUESTS");
-    let line = guests.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    let line = guests
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     PathBuf::from(line.unwrap_or_else(|| panic!("no guest {name} in COMEBACK_GUESTS")))
 }
 
@@ -33,7 +37,10 @@ struct Copy {
 
 impl Copy {
     fn of(name: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("comeback-boots-").tempdir_in("/var/tmp").unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("comeback-boots-")
+            .tempdir_in("/var/tmp")
+            .unwrap();
         let disk = folder.path().join(format!("{name}.img"));
         let copied = Command::new("cp")
             .args(["--sparse=always", "--reflink=auto"])
@@ -50,7 +57,10 @@ impl Copy {
 }
 
 fn comeback<const N: usize>(arguments: [&str; N]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_comeback")).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_comeback"))
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn text(path: &Path) -> &str {
@@ -98,7 +108,9 @@ fn assert_clean(disk: &Path) {
 }
 
 fn view(disk: &Path) -> Arc<View> {
-    Arc::new(View::new(Arc::new(Image::open(disk, Access::Read).unwrap()) as Arc<dyn ReadAt>))
+    Arc::new(View::new(
+        Arc::new(Image::open(disk, Access::Read).unwrap()) as Arc<dyn ReadAt>
+    ))
 }
 
 /// Everything that is in a guest's files: kind, mode, owner, times, content.
@@ -148,7 +160,12 @@ fn assert_changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, St
         .collect();
     changed.sort();
     changed.dedup();
-    let mut planned: Vec<&str> = plan["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    let mut planned: Vec<&str> = plan["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["path"].as_str().unwrap())
+        .collect();
     planned.sort_unstable();
     assert_eq!(changed, planned);
 }
@@ -156,6 +173,18 @@ fn assert_changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, St
 /// Boots a copy-on-write view, logs in, and has the guest check its own data.
 #[track_caller]
 fn assert_boots(disk: &Path, platform: Platform) {
+    let said = boot(
+        disk,
+        platform,
+        false,
+        &["cd /srv/data && sha256sum --quiet -c SHA256SUMS && echo data is intact"],
+    );
+    assert!(said[0].contains("data is intact"), "{said:?}");
+}
+
+/// Boots a disk, logs in and runs commands; gives back what each of them said.
+#[track_caller]
+fn boot(disk: &Path, platform: Platform, keep_writes: bool, commands: &[&str]) -> Vec<String> {
     let format = if disk.extension().is_some_and(|extension| extension == "qcow2") {
         DiskFormat::Qcow2
     } else {
@@ -166,15 +195,25 @@ fn assert_boots(disk: &Path, platform: Platform) {
     rehearsal.probe = Some(LoginProbe {
         user: "root".to_owned(),
         password: Some("comeback".to_owned()),
-        commands: vec!["cd /srv/data && sha256sum --quiet -c SHA256SUMS && echo data is intact".to_owned()],
-        patience: Duration::from_secs(120),
+        commands: commands.iter().map(|&command| command.to_owned()).collect(),
+        patience: Duration::from_secs(400),
     });
+    rehearsal.keep_writes = keep_writes;
     let outcome = rehearsal.run(|_| ()).unwrap();
     let console = String::from_utf8_lossy(&outcome.console);
-    let tail: String = console.lines().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
+    let tail: String = console
+        .lines()
+        .rev()
+        .take(40)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect::<Vec<_>>()
+        .join("\n");
     assert_eq!(outcome.verdict, Verdict::Boots, "{:?}\n{tail}", outcome.signature);
-    let said: String = outcome.probe.iter().map(|output| output.output.as_str()).collect();
-    assert!(said.contains("data is intact"), "{said}\n{tail}");
+    let said: Vec<String> = outcome.probe.into_iter().map(|output| output.output).collect();
+    assert_eq!(said.len(), commands.len(), "{said:?}\n{tail}");
+    said
 }
 
 /// In place: refused before, boots after, twice is once, and back to the last bit.
@@ -221,18 +260,60 @@ fn partitioned(name: &str) {
         "--json",
     ]));
     assert_eq!(report["applied"], true);
-    assert_eq!(std::fs::metadata(&new).unwrap().len() % (1 << 30), 0, "EBS volumes are whole GiB");
+    assert_eq!(
+        std::fs::metadata(&new).unwrap().len() % (1 << 30),
+        0,
+        "EBS volumes are whole GiB"
+    );
     assert_eq!(digest(&copy.disk), original, "the source was written to");
     assert_clean(&new);
     assert_boots(&new, Platform::Nitro);
     assert_boots(&new, Platform::XenHvm);
 }
 
+/// What the guest does to its own boot chain later must not break it: a kernel's installation (its hooks build the initramfs
+/// and write the menu anew), update-grub, and grub-install, which has no business on such a disk.
+fn own_updates(name: &str) {
+    let copy = Copy::of(name);
+    let disk = &copy.disk;
+    assert_exit(&comeback(["convert", text(disk)]), 0);
+    let commands = [
+        "run-parts --arg=$(uname -r) --arg=/boot/vmlinuz-$(uname -r) /etc/kernel/postinst.d 2>&1 | tail -n 5; echo hooks have run",
+        "update-grub -y 2>&1 | tail -n 3; echo the menu is written",
+        "grub-install --no-floppy /dev/sda 2>&1 | tail -n 3; echo grub-install: done",
+        "rm -f /boot/comeback/core.img 2>&1; echo tried to remove GRUB",
+        // What the emulator is killed over must be on the disk: sync, and remount read-only.
+        "sync; echo s > /proc/sysrq-trigger; echo u > /proc/sysrq-trigger; sleep 5; echo all is written",
+    ];
+    let said = boot(disk, Platform::XenHvm, true, &commands);
+    println!("{}", said.join("\n"));
+    assert!(
+        said[3].contains("Operation not permitted"),
+        "the core image is not pinned: {}",
+        said[3]
+    );
+
+    // The entries that the guest wrote anew are as good as those that were converted.
+    for platform in ["xen-hvm", "nitro"] {
+        assert_exit(&comeback(["inspect", text(disk), "--as", platform]), 0);
+    }
+    assert_boots(disk, Platform::XenHvm);
+    assert_boots(disk, Platform::Nitro);
+    let used = digest(disk);
+    assert_exit(&comeback(["revert", text(disk)]), 1);
+    assert_eq!(digest(disk), used, "a disk that was used since was reverted");
+}
+
 /// Under a real Xen, through the rig of `cargo xtask xen`.
 #[track_caller]
 fn assert_boots_under_xen(disk: &Path, mode: &str) {
     let xtask = std::env::var_os("COMEBACK_XTASK").expect("run by `cargo xtask test`, which sets COMEBACK_XTASK");
-    let booted = Command::new(xtask).arg("xen").arg(disk).args(["--as", mode]).output().unwrap();
+    let booted = Command::new(xtask)
+        .arg("xen")
+        .arg(disk)
+        .args(["--as", mode])
+        .output()
+        .unwrap();
     assert!(
         booted.status.success(),
         "{}\n{}",
@@ -277,6 +358,7 @@ boots! {
     bullseye_mbr63_partitioned: partitioned("bullseye-mbr63");
     bookworm_boot_in_place: in_place("bookworm-boot");
     bookworm_boot_partitioned: partitioned("bookworm-boot");
+    bullseye_ext3_after_its_own_updates: own_updates("bullseye-ext3");
     bookworm_plain_under_xen: xen("bookworm-plain", true);
     bullseye_ext3_under_xen: xen("bullseye-ext3", false);
 }

@@ -63,7 +63,9 @@ pub enum ConvertError {
         findings: Vec<Finding>,
     },
     /// The result would do worse as PV than the disk does now.
-    #[error("whether the disk boots on {platform} would change from `{was}` to `{is}`, so there would be no way back, and nothing was written")]
+    #[error(
+        "whether the disk boots on {platform} would change from `{was}` to `{is}`, so there would be no way back, and nothing was written"
+    )]
     NoWayBack {
         /// The platform that would be lost.
         platform: Platform,
@@ -216,8 +218,14 @@ fn write_file(system: &System, change: &FileChange, now: i64) -> Result<(), ExtE
     };
     let parent = || -> Result<(), ExtError> {
         let own = change.path.starts_with(PREFIX);
-        let folder = path.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
-        if own && ext.symlink_metadata(folder).is_err_and(|error: TreeError| error.is_not_found()) {
+        let folder = path
+            .rsplit_once('/')
+            .map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
+        if own
+            && ext
+                .symlink_metadata(folder)
+                .is_err_and(|error: TreeError| error.is_not_found())
+        {
             ext.create_dir(folder, &new(0o755, false))?;
         }
         Ok(())

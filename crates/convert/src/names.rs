@@ -26,7 +26,10 @@ pub fn leads<'a>(disk: &'a Disk, spec: &Spec) -> Leads<'a> {
         Spec::Uuid(uuid) => places().find(|place| place.superblock.uuid.to_string().eq_ignore_ascii_case(uuid)),
         Spec::Label(label) => places().find(|place| !label.is_empty() && place.superblock.label == *label),
         Spec::PartUuid(uuid) => places().find(|place| {
-            place.part_uuid.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(uuid))
+            place
+                .part_uuid
+                .as_deref()
+                .is_some_and(|own| own.eq_ignore_ascii_case(uuid))
         }),
         Spec::Disk(name) => {
             let partition = source_partition(disk, name);
@@ -50,8 +53,14 @@ fn source_partition(disk: &Disk, name: &DiskName) -> Option<Option<u32>> {
     }
     let number = name.partition?;
     let others = disk.others.iter().map(|other| other.partition);
-    let own = disk.root.partition.into_iter().chain(disk.boot.as_ref().and_then(|boot| boot.partition));
-    own.chain(others).any(|partition| partition == number).then_some(Some(number))
+    let own = disk
+        .root
+        .partition
+        .into_iter()
+        .chain(disk.boot.as_ref().and_then(|boot| boot.partition));
+    own.chain(others)
+        .any(|partition| partition == number)
+        .then_some(Some(number))
 }
 
 /// Whether a kernel on `platform` gives this name to a place of the disk.

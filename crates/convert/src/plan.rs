@@ -1,7 +1,7 @@
 //! The plan: what would be done to a disk, and why. Computed from what is on the disk, without touching it.
 
-use comeback_disk::boot::{BootCode, SECTOR};
 use comeback_disk::boot::assets::PREFIX;
+use comeback_disk::boot::{BootCode, SECTOR};
 use comeback_disk::tree::FileTree;
 use comeback_guest::inspect::Guest;
 use serde::Serialize;
@@ -100,7 +100,11 @@ pub enum PlanError {
 }
 
 fn titles(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| finding.title.as_str()).collect::<Vec<_>>().join("; ")
+    findings
+        .iter()
+        .map(|finding| finding.title.as_str())
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 impl PlanError {
@@ -255,7 +259,9 @@ fn own_files(guest: &Guest, tree: &dyn FileTree, boot_code: Option<&BootCodePlan
         files.push(FileChange {
             path: own::core_path(),
             action: Action::CoreImage { size: plan.core_size },
-            reasons: reason(&format!("GRUB itself; the first sector leads to its blocks, which the immutable flag pins ({PREFIX})")),
+            reasons: reason(&format!(
+                "GRUB itself; the first sector leads to its blocks, which the immutable flag pins ({PREFIX})"
+            )),
         });
     }
 }

@@ -23,7 +23,12 @@ pub enum Platform {
 
 impl Platform {
     /// All of them, from where guests come to where they go.
-    pub const ALL: [Platform; 4] = [Platform::PvGrub103, Platform::PvGrub105, Platform::XenHvm, Platform::Nitro];
+    pub const ALL: [Platform; 4] = [
+        Platform::PvGrub103,
+        Platform::PvGrub105,
+        Platform::XenHvm,
+        Platform::Nitro,
+    ];
     /// Those that start with a BIOS and a boot sector.
     pub const HVM: [Platform; 2] = [Platform::XenHvm, Platform::Nitro];
     /// Those that start with PV-GRUB.

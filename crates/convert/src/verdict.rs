@@ -90,7 +90,11 @@ impl Assessment {
 
     /// The worst level of all findings.
     pub fn level(&self) -> Level {
-        self.findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Info)
+        self.findings
+            .iter()
+            .map(|finding| finding.level)
+            .max()
+            .unwrap_or(Level::Info)
     }
 }
 

@@ -100,7 +100,11 @@ impl BootEntry {
 
 /// The path within the guest for a path of a boot loader. On a `/boot` of its own, boot loaders see that file system's root.
 fn guest_path(path: &str, separate_boot: bool) -> String {
-    if separate_boot { format!("/boot{path}") } else { path.to_owned() }
+    if separate_boot {
+        format!("/boot{path}")
+    } else {
+        path.to_owned()
+    }
 }
 
 fn named_file(tree: &dyn FileTree, written: &Spanned<String>, separate_boot: bool) -> NamedFile {
@@ -121,9 +125,20 @@ pub fn lst_entries(tree: &dyn FileTree, file: &MenuFile<MenuLst>, separate_boot:
         span: entry.span.clone(),
         root_device: entry.root.clone(),
         uuid: entry.uuid.clone(),
-        kernel: entry.kernel.as_ref().map(|kernel| named_file(tree, &kernel.path.value.path, separate_boot)),
-        initrds: entry.initrd.iter().map(|file| named_file(tree, &file.value.path, separate_boot)).collect(),
-        cmdline: entry.kernel.as_ref().map(|kernel| kernel.cmdline.clone()).unwrap_or_default(),
+        kernel: entry
+            .kernel
+            .as_ref()
+            .map(|kernel| named_file(tree, &kernel.path.value.path, separate_boot)),
+        initrds: entry
+            .initrd
+            .iter()
+            .map(|file| named_file(tree, &file.value.path, separate_boot))
+            .collect(),
+        cmdline: entry
+            .kernel
+            .as_ref()
+            .map(|kernel| kernel.cmdline.clone())
+            .unwrap_or_default(),
         hypervisor: !entry.modules.is_empty(),
     };
     file.menu.entries.iter().enumerate().map(of).collect()
@@ -137,10 +152,25 @@ pub fn cfg_entries(tree: &dyn FileTree, file: &MenuFile<GrubCfg>, separate_boot:
         title: entry.title.clone(),
         span: entry.span.clone(),
         root_device: None,
-        uuid: entry.searches.iter().find(|search| search.kind == SearchKind::FsUuid).map(|search| search.value.clone()),
-        kernel: entry.linux.as_ref().map(|linux| named_file(tree, &linux.path.value.path, separate_boot)),
-        initrds: entry.initrd.iter().map(|file| named_file(tree, &file.value.path, separate_boot)).collect(),
-        cmdline: entry.linux.as_ref().map(|linux| linux.cmdline.clone()).unwrap_or_default(),
+        uuid: entry
+            .searches
+            .iter()
+            .find(|search| search.kind == SearchKind::FsUuid)
+            .map(|search| search.value.clone()),
+        kernel: entry
+            .linux
+            .as_ref()
+            .map(|linux| named_file(tree, &linux.path.value.path, separate_boot)),
+        initrds: entry
+            .initrd
+            .iter()
+            .map(|file| named_file(tree, &file.value.path, separate_boot))
+            .collect(),
+        cmdline: entry
+            .linux
+            .as_ref()
+            .map(|linux| linux.cmdline.clone())
+            .unwrap_or_default(),
         hypervisor: entry.multiboot.is_some(),
     };
     file.menu.entries.iter().enumerate().map(of).collect()
@@ -195,7 +225,12 @@ impl Menus {
     pub fn select(&self, tree: &dyn FileTree, loader: Loader, separate_boot: bool) -> Option<Selection> {
         let lst = |file: &MenuFile<MenuLst>| {
             let entries = lst_entries(tree, file, separate_boot);
-            select(&file.canonical, &entries, file.menu.boot_order_saved(self.saved), is_saved(&file.menu))
+            select(
+                &file.canonical,
+                &entries,
+                file.menu.boot_order_saved(self.saved),
+                is_saved(&file.menu),
+            )
         };
         let cfg = |file: &MenuFile<GrubCfg>| {
             let entries = cfg_entries(tree, file, separate_boot);
@@ -207,7 +242,11 @@ impl Menus {
             Loader::GrubLegacy => self.conf.as_ref().or(self.lst.as_ref()).map(lst),
             Loader::Grub2 => self.cfg.as_ref().map(cfg),
             Loader::Comeback => {
-                let legacy = self.lst.as_ref().filter(|file| !file.menu.entries.is_empty()).or(self.conf.as_ref());
+                let legacy = self
+                    .lst
+                    .as_ref()
+                    .filter(|file| !file.menu.entries.is_empty())
+                    .or(self.conf.as_ref());
                 match (legacy, &self.cfg) {
                     // Before it is installed: it will be told to take the same entry as PV-GRUB.
                     (Some(file), _) if self.own.is_none() => Some(lst(file)),
@@ -229,7 +268,11 @@ impl Menus {
         let entries = lst_entries(tree, file, separate_boot);
         let title = self.own.as_ref().and_then(|own| own.menu.default.as_ref());
         let named = title.and_then(|title| entries.iter().position(|entry| entry.title.value == title.value));
-        let fallback = file.menu.fallback.iter().flat_map(|fallback| fallback.value.iter().copied());
+        let fallback = file
+            .menu
+            .fallback
+            .iter()
+            .flat_map(|fallback| fallback.value.iter().copied());
         let default = named.or_else(|| file.menu.grub2_default(None));
         let tried = default.into_iter().chain(fallback).collect();
         select(&file.canonical, &entries, tried, false)
@@ -237,7 +280,11 @@ impl Menus {
 
     /// All entries of all menus.
     pub fn entries(&self, tree: &dyn FileTree, separate_boot: bool) -> Vec<BootEntry> {
-        let lst = self.lst.iter().chain(&self.conf).flat_map(|file| lst_entries(tree, file, separate_boot));
+        let lst = self
+            .lst
+            .iter()
+            .chain(&self.conf)
+            .flat_map(|file| lst_entries(tree, file, separate_boot));
         let cfg = self.cfg.iter().flat_map(|file| cfg_entries(tree, file, separate_boot));
         lst.chain(cfg).collect()
     }

@@ -6,7 +6,7 @@ use comeback_disk::tree::{FileTree, TreeError};
 use serde::Serialize;
 
 use crate::boot::{BootEntry, Loader, MenuFile, Menus, Selection};
-use crate::console::{self, Consoles};
+use crate::console::{self, Consoles, InitSystem};
 use crate::defaults::{Assignment, shell_assignments};
 use crate::fstab::Fstab;
 use crate::kernels::{ImageFile, Kernel, KernelReader};
@@ -94,7 +94,9 @@ impl Guest {
             })
             .collect();
         let fstab = texts.read("/etc/fstab").map(|(_, content)| Fstab::parse(&content));
-        let defaults = texts.read("/etc/default/grub").map(|(_, content)| shell_assignments(&content));
+        let defaults = texts
+            .read("/etc/default/grub")
+            .map(|(_, content)| shell_assignments(&content));
         let network = network::read(system);
         let consoles = console::read(system);
         let selinux = selinux::read(system);
@@ -125,9 +127,10 @@ impl Guest {
             defaults: defaults.unwrap_or_default(),
             resume,
             network,
-            consoles,
             selinux,
-            mountall: system.exists("/etc/init/mountall.conf"),
+            // The file can outlive an upgrade to systemd, which does not know `nobootwait`.
+            mountall: consoles.init == InitSystem::Upstart && system.exists("/etc/init/mountall.conf"),
+            consoles,
             unreadable,
             texts: texts.contents,
         }
@@ -135,7 +138,10 @@ impl Guest {
 
     /// What `loader` would start.
     pub fn selection(&self, loader: Loader) -> Option<&Selection> {
-        self.selections.iter().find(|(of, _)| *of == loader).map(|(_, selection)| selection)
+        self.selections
+            .iter()
+            .find(|(of, _)| *of == loader)
+            .map(|(_, selection)| selection)
     }
 
     /// The kernel that an entry starts.
@@ -158,7 +164,9 @@ fn for_hardware(selection: Selection, entries: &[BootEntry], kernels: &[Kernel])
     if selection.entry.as_ref().and_then(runs) != Some(Tri::No) {
         return selection;
     }
-    let mut others = entries.iter().filter(|entry| entry.menu == selection.menu && entry.is_complete());
+    let mut others = entries
+        .iter()
+        .filter(|entry| entry.menu == selection.menu && entry.is_complete());
     match others.find(|entry| runs(entry) == Some(Tri::Yes)) {
         None => selection,
         Some(entry) => Selection {
@@ -225,7 +233,9 @@ impl Texts<'_> {
             Some(GrubEnv::parse(&content))
         });
         let own = self.menu("/boot/comeback/grub.cfg", GrubCfg::parse);
-        let saved = self.read("/boot/grub/default").map_or(0, |(_, content)| saved_default(&content));
+        let saved = self
+            .read("/boot/grub/default")
+            .map_or(0, |(_, content)| saved_default(&content));
         Menus {
             saved,
             lst_under_boot: self.tree.disk().boot.is_none() || self.tree.exists("/boot/boot/grub/menu.lst"),

@@ -199,14 +199,18 @@ impl System {
                 continue;
             }
             looked.push(format!("{place} (ext)"));
-            candidates.push(open_candidate(window, partition, part_uuid, access, now).map_err(|source| {
-                SystemError::Ext {
+            candidates.push(
+                open_candidate(window, partition, part_uuid, access, now).map_err(|source| SystemError::Ext {
                     place: place.clone(),
                     source,
-                }
-            })?);
+                })?,
+            );
         }
-        let roots: Vec<u32> = candidates.iter().filter(|c| c.is_root).filter_map(|c| c.place.partition).collect();
+        let roots: Vec<u32> = candidates
+            .iter()
+            .filter(|c| c.is_root)
+            .filter_map(|c| c.place.partition)
+            .collect();
         if roots.len() > 1 {
             return Err(SystemError::SeveralRoots { numbers: roots });
         }
@@ -269,7 +273,9 @@ impl System {
     /// not resolved: give a canonical path.
     pub fn locate<'a>(&'a self, path: &'a str) -> (&'a Ext, &'a Place, &'a str) {
         if let (Some(boot), Some(place)) = (&self.boot, &self.disk.boot)
-            && let Some(rest) = path.strip_prefix("/boot").filter(|rest| rest.is_empty() || rest.starts_with('/'))
+            && let Some(rest) = path
+                .strip_prefix("/boot")
+                .filter(|rest| rest.is_empty() || rest.starts_with('/'))
         {
             return (boot, place, if rest.is_empty() { "/" } else { rest });
         }
@@ -287,7 +293,12 @@ impl System {
 
     /// Resolves a path to one without links, crossing into `/boot` where that is a file system of its own.
     fn resolve(&self, path: &str, follow_last: bool) -> Result<String, TreeError> {
-        let mut pending: Vec<String> = path.split('/').rev().filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        let mut pending: Vec<String> = path
+            .split('/')
+            .rev()
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect();
         let mut done = String::new();
         let mut links = 0;
         while let Some(part) = pending.pop() {
@@ -317,7 +328,13 @@ impl System {
             if target.starts_with('/') {
                 done.clear();
             }
-            pending.extend(target.split('/').rev().filter(|part| !part.is_empty()).map(str::to_owned));
+            pending.extend(
+                target
+                    .split('/')
+                    .rev()
+                    .filter(|part| !part.is_empty())
+                    .map(str::to_owned),
+            );
         }
         Ok(if done.is_empty() { "/".to_owned() } else { done })
     }
@@ -357,11 +374,14 @@ fn open_candidate(
     let start = window.start();
     let window = Arc::new(window);
     let needs_recovery = Superblock::read(&window)?.is_some_and(|superblock| superblock.needs_recovery);
-    let replayed = needs_recovery.then(|| journal::replay(&(window.clone() as Arc<dyn WriteAt>))).transpose()?;
+    let replayed = needs_recovery
+        .then(|| journal::replay(&(window.clone() as Arc<dyn WriteAt>)))
+        .transpose()?;
     let ext = Ext::open(window, access, now)?;
     let has = |path: &str| ext.symlink_metadata(path).is_ok();
     let is_root = has("/etc/fstab") || has("/etc/passwd");
-    let looks_like_boot = !is_root && (has("/grub") || has("/grub2") || has("/boot") || has("/extlinux") || has("/loader"));
+    let looks_like_boot =
+        !is_root && (has("/grub") || has("/grub2") || has("/boot") || has("/extlinux") || has("/loader"));
     Ok(Candidate {
         place: Place {
             partition,
@@ -394,7 +414,9 @@ fn boot_of(root: &Ext, candidates: &[Candidate]) -> Option<usize> {
         }
     }
     // Without a word in fstab, /boot is a folder of the root file system unless that one is empty.
-    let own = root.read_dir("/boot").is_ok_and(|names| names.iter().any(|name| name != "lost+found"));
+    let own = root
+        .read_dir("/boot")
+        .is_ok_and(|names| names.iter().any(|name| name != "lost+found"));
     let mut like = (0..candidates.len()).filter(|&index| candidates[index].looks_like_boot);
     match (entry.is_some() || !own, like.next(), like.next()) {
         (true, Some(index), None) => Some(index),
@@ -405,10 +427,16 @@ fn boot_of(root: &Ext, candidates: &[Candidate]) -> Option<usize> {
 /// What would be needed for a disk whose root is not ext; none for what is no root file system anyway.
 fn remedy_for(content: &Content) -> Option<&'static str> {
     match content {
-        Content::Luks { .. } => Some("open it with cryptsetup on a machine that has the key, and convert the decrypted device"),
-        Content::Lvm2Member => Some("activate the volume group (vgchange -ay) and copy the root volume to a disk of its own"),
+        Content::Luks { .. } => {
+            Some("open it with cryptsetup on a machine that has the key, and convert the decrypted device")
+        }
+        Content::Lvm2Member => {
+            Some("activate the volume group (vgchange -ay) and copy the root volume to a disk of its own")
+        }
         Content::LinuxRaid => Some("assemble the array (mdadm) and copy the root file system to a disk of its own"),
-        Content::Xfs => Some("XFS leaves no room for boot code on a bare disk: copy the files to an ext4 file system first"),
+        Content::Xfs => {
+            Some("XFS leaves no room for boot code on a bare disk: copy the files to an ext4 file system first")
+        }
         Content::Btrfs | Content::Jfs | Content::Reiserfs | Content::F2fs | Content::Zfs => {
             Some("copy the files to an ext4 file system first")
         }
@@ -447,4 +475,3 @@ impl FileTree for System {
         ext.open(&inner).map_err(|error| named(error, path))
     }
 }
-

@@ -197,6 +197,14 @@ impl Judge {
         self.decision.is_some()
     }
 
+    /// Takes note that the machine has read from its disk: a boot loader that loads a large initramfs through an emulated
+    /// BIOS is silent for minutes, and does not hang.
+    pub fn disk_was_read(&mut self, at: Duration) {
+        if self.stage == Stage::BootLoader {
+            self.last_change = at;
+        }
+    }
+
     /// Lets time pass without output. Returns whether the answer is clear.
     pub fn tick(&mut self, at: Duration) -> bool {
         if self.decision.is_none() && !self.prompt_seen && at.saturating_sub(self.last_output) >= PROMPT_AFTER {
@@ -714,6 +722,20 @@ mod tests {
             assert_eq!(judge.decision().map(|judgement| judgement.verdict), verdict, "{screen}");
             assert_eq!(id(&judge), wanted, "{screen}");
         }
+    }
+
+    #[test]
+    fn a_boot_loader_that_still_reads_does_not_hang() {
+        let mut judge = judge_in_boot_loader();
+        judge.screen(rows(&["Loading initial ramdisk ..."]), at(2));
+        judge.disk_was_read(at(50));
+        judge.cpu(CpuMode::Real, at(60));
+        assert_eq!(judge.decision(), None);
+        judge.cpu(CpuMode::Real, at(120));
+        assert_eq!(
+            judge.decision().map(|judgement| judgement.verdict),
+            Some(Verdict::DoesNotBoot)
+        );
     }
 
     #[test]

@@ -249,6 +249,17 @@ impl Machine {
         Ok(mode)
     }
 
+    /// How often the disk has been read so far.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn disk_reads(&mut self) -> io::Result<u64> {
+        let devices = self.qmp.execute("query-blockstats", json!({}), PATIENCE)?;
+        let devices = devices.as_array().map(Vec::as_slice).unwrap_or_default();
+        let reads = |device: &serde_json::Value| device["stats"]["rd_operations"].as_u64();
+        Ok(devices.iter().filter_map(reads).sum())
+    }
+
     /// Whether the machine stands still because of an error inside QEMU or KVM.
     pub fn internal_error(&mut self) -> bool {
         let status = self.qmp.execute("query-status", json!({}), PATIENCE);

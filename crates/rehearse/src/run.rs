@@ -68,6 +68,7 @@ struct Watch<'a, F> {
     restarts: u32,
     screen_at: Duration,
     cpu_at: Duration,
+    disk_reads: u64,
 }
 
 impl<'a, F: FnMut(Event)> Watch<'a, F> {
@@ -87,6 +88,7 @@ impl<'a, F: FnMut(Event)> Watch<'a, F> {
             restarts: 0,
             screen_at: Duration::ZERO,
             cpu_at: Duration::ZERO,
+            disk_reads: 0,
         }
     }
 
@@ -203,6 +205,13 @@ impl<'a, F: FnMut(Event)> Watch<'a, F> {
         // A machine that does not answer is a machine that ends; that is seen elsewhere.
         if let Ok(rows) = self.machine.screen() {
             self.judge.screen(rows, now);
+        }
+        if self.judge.stage() == Stage::BootLoader
+            && let Ok(reads) = self.machine.disk_reads()
+            && reads != self.disk_reads
+        {
+            self.disk_reads = reads;
+            self.judge.disk_was_read(now);
         }
         if self.judge.loader_is_silent(now) && now >= self.cpu_at {
             self.cpu_at = now + Duration::from_secs(10);

@@ -25,7 +25,11 @@ pub(super) fn edit(edits: &mut Edits) {
     let Some(selection) = guest.selection(loader) else {
         return;
     };
-    let entries: Vec<&BootEntry> = guest.entries.iter().filter(|entry| entry.menu == selection.menu).collect();
+    let entries: Vec<&BootEntry> = guest
+        .entries
+        .iter()
+        .filter(|entry| entry.menu == selection.menu)
+        .collect();
     for entry in &entries {
         if entry.hypervisor || entry.kernel.is_none() || own::is_hvm_entry(&entry.title.value) {
             continue;
@@ -49,7 +53,13 @@ pub(super) fn edit(edits: &mut Edits) {
         if let Some(entry) = selection.entry.as_ref().filter(|entry| entry.initrds.is_empty()) {
             second_entry(edits, entry);
         }
-    } else if guest.menus.cfg.as_ref().is_some_and(|cfg| cfg.canonical == selection.menu) && loader != Loader::GrubLegacy {
+    } else if guest
+        .menus
+        .cfg
+        .as_ref()
+        .is_some_and(|cfg| cfg.canonical == selection.menu)
+        && loader != Loader::GrubLegacy
+    {
         default_grub(edits);
     }
 }
@@ -69,8 +79,15 @@ pub(super) fn root_identity(edits: &Edits) -> String {
         _ => false,
     };
     let fstab = edits.guest.fstab.iter().flat_map(|fstab| &fstab.entries);
-    let in_fstab = fstab.filter(|entry| entry.mount_point.value == "/").any(|entry| labelled(&entry.spec.value));
-    let in_menu = edits.guest.entries.iter().filter_map(|entry| entry.cmdline.last("root")).any(|root| labelled(root.value));
+    let in_fstab = fstab
+        .filter(|entry| entry.mount_point.value == "/")
+        .any(|entry| labelled(&entry.spec.value));
+    let in_menu = edits
+        .guest
+        .entries
+        .iter()
+        .filter_map(|entry| entry.cmdline.last("root"))
+        .any(|root| labelled(root.value));
     if in_fstab || in_menu {
         format!("LABEL={}", root.superblock.label)
     } else {
@@ -91,7 +108,10 @@ fn root(edits: &mut Edits, path: &str, cmdline: &Cmdline, entry: Option<&BootEnt
         Leads::ByName(partition) if partition != edits.guest.disk.root.partition => return,
         _ => {}
     }
-    let finds = entry.and_then(|entry| edits.guest.kernel_of(entry)).and_then(|kernel| kernel.initramfs.as_ref()).and_then(|file| file.content.ok());
+    let finds = entry
+        .and_then(|entry| edits.guest.kernel_of(entry))
+        .and_then(|kernel| kernel.initramfs.as_ref())
+        .and_then(|file| file.content.ok());
     let identity = root_identity(edits);
     let by_uuid = format!("UUID={}", edits.guest.disk.root.superblock.uuid);
     let value = match finds {
@@ -131,7 +151,11 @@ fn consoles(edits: &mut Edits, path: &str, cmdline: &Cmdline, unnamed: Unnamed) 
         Unnamed::Leave | Unnamed::Add { .. } => {}
     }
     let new = CONSOLES.iter().filter(|console| {
-        let device = console.trim_start_matches("console=").split(',').next().unwrap_or_default();
+        let device = console
+            .trim_start_matches("console=")
+            .split(',')
+            .next()
+            .unwrap_or_default();
         !present.iter().any(|present| console_names(present.value, device))
     });
     added.extend(new);
@@ -192,15 +216,29 @@ fn root_device(edits: &mut Edits, path: &str, device: &Device, span: std::ops::R
 /// The comment templates from which Debian's and Ubuntu's update-grub write the entries of the next kernel.
 fn templates(edits: &mut Edits, file: &MenuFile<MenuLst>) {
     let path = &file.canonical;
-    let first_kopt = file.menu.templates.iter().find(|template| template.name.value == "kopt");
-    let with_consoles = file.menu.templates.iter().any(|template| template.cmdline.has("console"));
+    let first_kopt = file
+        .menu
+        .templates
+        .iter()
+        .find(|template| template.name.value == "kopt");
+    let with_consoles = file
+        .menu
+        .templates
+        .iter()
+        .any(|template| template.cmdline.has("console"));
     for template in &file.menu.templates {
         match template.name.value.as_str() {
             "groot" => {
                 // Ubuntu may have a UUID here, which is the same everywhere.
                 let text = template.value.value.as_str();
                 if text.starts_with('(') {
-                    root_device(edits, path, &Device::parse(text), template.value.span.clone(), template.value.line);
+                    root_device(
+                        edits,
+                        path,
+                        &Device::parse(text),
+                        template.value.span.clone(),
+                        template.value.line,
+                    );
                 }
             }
             name if name == "kopt" || name.starts_with("kopt_") => {
@@ -209,7 +247,11 @@ fn templates(edits: &mut Edits, file: &MenuFile<MenuLst>) {
                 // update-grub puts kopt and defoptions together: the consoles go where consoles are.
                 let first = first_kopt.is_some_and(|kopt| kopt.value.line == template.value.line);
                 let add = first && !with_consoles;
-                let unnamed = if add { Unnamed::Add { hvc0: true } } else { Unnamed::Leave };
+                let unnamed = if add {
+                    Unnamed::Add { hvc0: true }
+                } else {
+                    Unnamed::Leave
+                };
                 consoles(edits, path, &template.cmdline, unnamed);
             }
             "defoptions" => consoles(edits, path, &template.cmdline, Unnamed::Leave),
@@ -225,7 +267,11 @@ fn second_entry(edits: &mut Edits, entry: &BootEntry) {
     if guest.entries.iter().any(|other| own::is_hvm_entry(&other.title.value)) {
         return;
     }
-    let Some(root) = entry.cmdline.last("root").filter(|root| matches!(Spec::parse(root.value), Spec::Disk(_))) else {
+    let Some(root) = entry
+        .cmdline
+        .last("root")
+        .filter(|root| matches!(Spec::parse(root.value), Spec::Disk(_)))
+    else {
         return;
     };
     let content = edits.content(&entry.menu);
@@ -248,11 +294,20 @@ fn second_entry(edits: &mut Edits, entry: &BootEntry) {
     };
     consoles(&mut copy, &entry.menu, &entry.cmdline, Unnamed::Add { hvc0: false });
     interface_names(&mut copy, &entry.menu, &entry.cmdline);
-    made.extend(copy.replacements.into_values().flatten().map(|replacement| Replacement {
-        span: inside(&replacement.span),
-        ..replacement
-    }));
-    let mut added = if content.ends_with(b"\n") { b"\n".to_vec() } else { b"\n\n".to_vec() };
+    made.extend(
+        copy.replacements
+            .into_values()
+            .flatten()
+            .map(|replacement| Replacement {
+                span: inside(&replacement.span),
+                ..replacement
+            }),
+    );
+    let mut added = if content.ends_with(b"\n") {
+        b"\n".to_vec()
+    } else {
+        b"\n\n".to_vec()
+    };
     added.extend_from_slice(
         b"# comeback: the kernel has no initramfs, so it has to be told its root device, which is another one on HVM.\n\
           # The entry that this one is a copy of stays for PV.\n",
@@ -263,7 +318,10 @@ fn second_entry(edits: &mut Edits, entry: &BootEntry) {
     }
     added.push(b'\n');
     let line = content.iter().filter(|&&byte| byte == b'\n').count() + 1;
-    let reason = format!("without an initramfs the kernel cannot look for its root: on {} it is {device}", edits.target);
+    let reason = format!(
+        "without an initramfs the kernel cannot look for its root: on {} it is {device}",
+        edits.target
+    );
     let at = content.len();
     edits.push(&entry.menu, Replacement::insert(at, added, line, reason));
 }

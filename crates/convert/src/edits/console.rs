@@ -9,7 +9,11 @@ use crate::rules::console::{SERIAL, serial_login};
 pub(super) fn edit(edits: &mut Edits) {
     let guest = edits.guest;
     if !serial_login(guest) {
-        let xen = guest.consoles.logins.iter().find(|login| matches!(login.device.as_str(), "hvc0" | "xvc0"));
+        let xen = guest
+            .consoles
+            .logins
+            .iter()
+            .find(|login| matches!(login.device.as_str(), "hvc0" | "xvc0"));
         if let Some(login) = xen {
             match login.kind {
                 LoginKind::Inittab => inittab(edits, login),
@@ -37,7 +41,15 @@ pub(super) fn edit(edits: &mut Edits) {
     };
     let at = content.len();
     let path = securetty.path.clone();
-    edits.push(&path, Replacement::insert(at, text, line, "root may log in on Xen's console, and shall on the serial one"));
+    edits.push(
+        &path,
+        Replacement::insert(
+            at,
+            text,
+            line,
+            "root may log in on Xen's console, and shall on the serial one",
+        ),
+    );
 }
 
 /// A copy of the line for Xen's console, with another id and another device.

@@ -61,7 +61,12 @@ fn make_harmless(edits: &mut Edits, entry: &FstabEntry) {
     let mut made = Vec::new();
     match &entry.options {
         Some(field) if !options.is_empty() => {
-            made.push(Replacement::insert(field.span.end, format!(",{}", options.join(",")), entry.line, &reason));
+            made.push(Replacement::insert(
+                field.span.end,
+                format!(",{}", options.join(",")),
+                entry.line,
+                &reason,
+            ));
         }
         Some(_) => {}
         None => {
@@ -71,12 +76,20 @@ fn make_harmless(edits: &mut Edits, entry: &FstabEntry) {
         }
     }
     if let Some(pass) = entry.pass.as_ref().filter(|pass| pass.value != 0) {
-        made.push(Replacement::new(pass.span.clone(), "0", entry.line, "a disk that is gone cannot be checked, and the boot would stop there"));
+        made.push(Replacement::new(
+            pass.span.clone(),
+            "0",
+            entry.line,
+            "a disk that is gone cannot be checked, and the boot would stop there",
+        ));
     }
     if made.is_empty() {
         return;
     }
-    let comment = format!("# comeback: {} may have another name, or be gone, on this machine: it must not stop the boot\n", entry.spec.value);
+    let comment = format!(
+        "# comeback: {} may have another name, or be gone, on this machine: it must not stop the boot\n",
+        entry.spec.value
+    );
     made.insert(0, Replacement::insert(line.start, comment, entry.line, &reason));
     for replacement in made {
         edits.push(PATH, replacement);

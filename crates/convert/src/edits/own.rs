@@ -34,7 +34,12 @@ pub(crate) fn hvm_entry(guest: &Guest, selection: &Selection) -> Option<String> 
     if is_hvm_entry(&default.title.value) {
         return Some(default.title.value.clone());
     }
-    let legacy = guest.menus.lst.iter().chain(&guest.menus.conf).find(|file| file.canonical == selection.menu)?;
+    let legacy = guest
+        .menus
+        .lst
+        .iter()
+        .chain(&guest.menus.conf)
+        .find(|file| file.canonical == selection.menu)?;
     // PV-GRUB and GRUB 2 count entries differently in some corners, and only PV-GRUB knows what was saved.
     if legacy.menu.grub2_default(None) != Some(default.index) {
         return Some(default.title.value.clone());
@@ -51,10 +56,15 @@ pub fn config(guest: &Guest, selection: &Selection) -> String {
     // Where nothing is there yet, the usual place is looked into all the same.
     let legacy_path = legacy.map_or("/boot/grub/menu.lst", |file| file.path.as_str());
     let cfg_path = cfg.map_or("/boot/grub/grub.cfg", |file| file.path.as_str());
-    let own_entry = legacy.filter(|file| file.canonical == selection.menu).and_then(|_| hvm_entry(guest, selection));
+    let own_entry = legacy
+        .filter(|file| file.canonical == selection.menu)
+        .and_then(|_| hvm_entry(guest, selection));
     let hand_over = match own_entry {
         // PV-GRUB reads menu.lst, too, so it cannot make an entry for HVM the default.
-        Some(title) => format!("legacy_source {legacy_path}\n  set default='{}'", title.replace('\'', "'\\''")),
+        Some(title) => format!(
+            "legacy_source {legacy_path}\n  set default='{}'",
+            title.replace('\'', "'\\''")
+        ),
         None => format!("legacy_configfile {legacy_path}"),
     };
     format!(

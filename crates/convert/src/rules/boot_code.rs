@@ -18,41 +18,59 @@ pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
         BootCode::Comeback {
             partition,
             problem: None,
-        } if partition.map(u32::from) == guest.disk.boot_place().partition => {
-            Finding::new("boot-code", "GRUB 2 was installed by comeback, and its core image is intact")
-                .at(at("GRUB 2, core image with matching checksum"))
-                .on(hvm, Effect::Supports)
-        }
-        BootCode::Comeback { partition, problem } => {
-            Finding::new("boot-code-broken", "the boot code that comeback installed does not lead to GRUB any more")
-                .at(at(problem.as_deref().unwrap_or("it names another partition than that of /boot")))
-                .at(at(&partition.map_or_else(|| "no partition".to_owned(), |number| format!("partition {number}"))))
-                .remedy("run `comeback convert` again")
-                .on(hvm, Effect::Blocks)
-        }
-        BootCode::Grub2 { problem: None } => {
-            Finding::new("boot-code", "GRUB 2 is installed, and its core image is where its boot sector says")
-                .at(at("GRUB 2"))
-                .on(hvm, Effect::Supports)
-        }
-        BootCode::Grub2 { problem: Some(problem) } => {
-            Finding::new("boot-code-broken", "the boot sector is GRUB 2's, but does not lead to its core image")
-                .at(at(problem))
-                .remedy("run `comeback convert`, which installs boot code anew")
-                .on(hvm, Effect::Blocks)
-        }
-        BootCode::GrubLegacy => Finding::new("boot-code-grub-legacy", "GRUB legacy is in the boot sector; whether its stages are intact cannot be told")
-            .at(at("GRUB stage 1"))
-            .remedy("boot it with `comeback rehearse`, or have `comeback convert` install GRUB 2")
-            .on(hvm, Effect::Unknown),
-        BootCode::Syslinux => Finding::new("boot-code-syslinux", "SYSLINUX or EXTLINUX is in the boot sector; comeback does not follow its menu")
-            .at(at("SYSLINUX"))
-            .remedy("boot it with `comeback rehearse`, or have `comeback convert` install GRUB 2")
-            .on(hvm, Effect::Unknown),
-        BootCode::Unknown => Finding::new("boot-code-unknown", "the boot sector holds code that comeback does not know")
-            .at(at("55 AA and code of unknown origin"))
-            .remedy("boot it with `comeback rehearse`, or have `comeback convert` install GRUB 2")
-            .on(hvm, Effect::Unknown),
+        } if partition.map(u32::from) == guest.disk.boot_place().partition => Finding::new(
+            "boot-code",
+            "GRUB 2 was installed by comeback, and its core image is intact",
+        )
+        .at(at("GRUB 2, core image with matching checksum"))
+        .on(hvm, Effect::Supports),
+        BootCode::Comeback { partition, problem } => Finding::new(
+            "boot-code-broken",
+            "the boot code that comeback installed does not lead to GRUB any more",
+        )
+        .at(at(problem
+            .as_deref()
+            .unwrap_or("it names another partition than that of /boot")))
+        .at(at(&partition.map_or_else(
+            || "no partition".to_owned(),
+            |number| format!("partition {number}"),
+        )))
+        .remedy("run `comeback convert` again")
+        .on(hvm, Effect::Blocks),
+        BootCode::Grub2 { problem: None } => Finding::new(
+            "boot-code",
+            "GRUB 2 is installed, and its core image is where its boot sector says",
+        )
+        .at(at("GRUB 2"))
+        .on(hvm, Effect::Supports),
+        BootCode::Grub2 { problem: Some(problem) } => Finding::new(
+            "boot-code-broken",
+            "the boot sector is GRUB 2's, but does not lead to its core image",
+        )
+        .at(at(problem))
+        .remedy("run `comeback convert`, which installs boot code anew")
+        .on(hvm, Effect::Blocks),
+        BootCode::GrubLegacy => Finding::new(
+            "boot-code-grub-legacy",
+            "GRUB legacy is in the boot sector; whether its stages are intact cannot be told",
+        )
+        .at(at("GRUB stage 1"))
+        .remedy("boot it with `comeback rehearse`, or have `comeback convert` install GRUB 2")
+        .on(hvm, Effect::Unknown),
+        BootCode::Syslinux => Finding::new(
+            "boot-code-syslinux",
+            "SYSLINUX or EXTLINUX is in the boot sector; comeback does not follow its menu",
+        )
+        .at(at("SYSLINUX"))
+        .remedy("boot it with `comeback rehearse`, or have `comeback convert` install GRUB 2")
+        .on(hvm, Effect::Unknown),
+        BootCode::Unknown => Finding::new(
+            "boot-code-unknown",
+            "the boot sector holds code that comeback does not know",
+        )
+        .at(at("55 AA and code of unknown origin"))
+        .remedy("boot it with `comeback rehearse`, or have `comeback convert` install GRUB 2")
+        .on(hvm, Effect::Unknown),
     });
 
     if guest.disk.scheme == Scheme::Gpt {

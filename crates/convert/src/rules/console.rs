@@ -25,41 +25,60 @@ pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
             continue;
         };
         let consoles: Vec<&str> = entry.cmdline.all("console").map(|console| console.value).collect();
-        let at = Evidence::line(&entry.menu, kernel.written.line, format!("console={}", consoles.join(" console=")));
+        let at = Evidence::line(
+            &entry.menu,
+            kernel.written.line,
+            format!("console={}", consoles.join(" console=")),
+        );
         let hvm = only(&platforms, true);
         if !hvm.is_empty() && !consoles.iter().any(|value| names(value, SERIAL)) {
             found.push(
-                Finding::new("console-serial-missing", "the kernel does not speak to the serial console: on HVM nothing is seen of its boot")
-                    .at(at.clone())
-                    .remedy("run `comeback convert`, which adds console=tty0 console=ttyS0")
-                    .on(&hvm, Effect::Warns),
+                Finding::new(
+                    "console-serial-missing",
+                    "the kernel does not speak to the serial console: on HVM nothing is seen of its boot",
+                )
+                .at(at.clone())
+                .remedy("run `comeback convert`, which adds console=tty0 console=ttyS0")
+                .on(&hvm, Effect::Warns),
             );
         }
         let pv = only(&platforms, false);
         let xen = |value: &&&str| names(value, "hvc0") || names(value, "xvc0") || names(value, "tty1");
         if !pv.is_empty() && !consoles.is_empty() && consoles.iter().find(xen).is_none() {
             found.push(
-                Finding::new("console-xen-missing", "the kernel does not speak to Xen's console: on PV nothing is seen of its boot")
-                    .at(at)
-                    .on(&pv, Effect::Warns),
+                Finding::new(
+                    "console-xen-missing",
+                    "the kernel does not speak to Xen's console: on PV nothing is seen of its boot",
+                )
+                .at(at)
+                .on(&pv, Effect::Warns),
             );
         }
     }
     if !serial_login(guest) {
         found.push(
-            Finding::new("console-no-login", "nobody can log in on the serial console after the move")
-                .at_all(guest.consoles.logins.iter().map(|login| Evidence::line(&login.path, login.line, &login.device)))
-                .remedy("run `comeback convert`, which adds a login where it finds one on Xen's console")
-                .on(&Platform::HVM, Effect::Warns),
+            Finding::new(
+                "console-no-login",
+                "nobody can log in on the serial console after the move",
+            )
+            .at_all(
+                guest
+                    .consoles
+                    .logins
+                    .iter()
+                    .map(|login| Evidence::line(&login.path, login.line, &login.device)),
+            )
+            .remedy("run `comeback convert`, which adds a login where it finds one on Xen's console")
+            .on(&Platform::HVM, Effect::Warns),
         );
     }
-    if let Some(securetty) = &guest.consoles.securetty {
-        if !securetty.devices.iter().any(|device| device.value == SERIAL) {
-            found.push(
-                Finding::new("console-root-refused", "root may not log in on the serial console")
-                    .at(Evidence::file(&securetty.path, format!("{SERIAL} is not listed")))
-                    .remedy("run `comeback convert`, which lists it"),
-            );
-        }
+    if let Some(securetty) = &guest.consoles.securetty
+        && !securetty.devices.iter().any(|device| device.value == SERIAL)
+    {
+        found.push(
+            Finding::new("console-root-refused", "root may not log in on the serial console")
+                .at(Evidence::file(&securetty.path, format!("{SERIAL} is not listed")))
+                .remedy("run `comeback convert`, which lists it"),
+        );
     }
 }

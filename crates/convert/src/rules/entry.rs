@@ -31,10 +31,13 @@ pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
     for (entry, platforms) in started(guest) {
         grub2_problems(guest, entry, &platforms, found);
         found.push(
-            Finding::new("boot-entry", "this entry of the boot menu is started, and its files are there")
-                .at(title(entry))
-                .at_all(files(entry))
-                .on(&platforms, Effect::Supports),
+            Finding::new(
+                "boot-entry",
+                "this entry of the boot menu is started, and its files are there",
+            )
+            .at(title(entry))
+            .at_all(files(entry))
+            .on(&platforms, Effect::Supports),
         );
         root_device(guest, entry, &platforms, found);
     }
@@ -42,7 +45,11 @@ pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
 }
 
 fn title(entry: &BootEntry) -> Evidence {
-    Evidence::line(&entry.menu, entry.title.line, format!("entry {}: {}", entry.index, entry.title.value))
+    Evidence::line(
+        &entry.menu,
+        entry.title.line,
+        format!("entry {}: {}", entry.index, entry.title.value),
+    )
 }
 
 fn files(entry: &BootEntry) -> impl Iterator<Item = Evidence> {
@@ -62,31 +69,48 @@ fn no_menu(guest: &Guest, loader: Loader, platforms: &[Platform]) -> Finding {
     };
     let other = guest.menus.conf.as_ref().filter(|_| loader == Loader::PvGrub);
     let empty = guest.menus.lst.iter().filter(|menu| menu.menu.entries.is_empty());
-    Finding::new("boot-menu-missing", format!("the boot loader finds no menu with entries: looked for {looked}"))
-        .at_all(empty.map(|menu| Evidence::file(&menu.path, format!("leads to {}, which has no entry", menu.canonical))))
-        .at_all(other.map(|conf| Evidence::file(&conf.path, "is there, but PV-GRUB does not look for it")))
-        .remedy("write a boot menu that names a kernel of the guest")
-        .on(platforms, Effect::Blocks)
+    Finding::new(
+        "boot-menu-missing",
+        format!("the boot loader finds no menu with entries: looked for {looked}"),
+    )
+    .at_all(empty.map(|menu| Evidence::file(&menu.path, format!("leads to {}, which has no entry", menu.canonical))))
+    .at_all(other.map(|conf| Evidence::file(&conf.path, "is there, but PV-GRUB does not look for it")))
+    .remedy("write a boot menu that names a kernel of the guest")
+    .on(platforms, Effect::Blocks)
 }
 
 fn selected(guest: &Guest, selection: &Selection, platforms: &[Platform], found: &mut Vec<Finding>) {
     let menu = &selection.menu;
-    let blscfg = guest.menus.cfg.as_ref().filter(|cfg| cfg.canonical == *menu).and_then(|cfg| cfg.menu.blscfg.as_ref());
+    let blscfg = guest
+        .menus
+        .cfg
+        .as_ref()
+        .filter(|cfg| cfg.canonical == *menu)
+        .and_then(|cfg| cfg.menu.blscfg.as_ref());
     if let Some(line) = blscfg {
         found.push(
-            Finding::new("boot-menu-bls", "the menu is made of Boot Loader Specification entries, which comeback does not judge")
-                .at(Evidence::line(menu, line.line, &line.value))
-                .remedy("boot it with `comeback rehearse`")
-                .on(platforms, Effect::Unknown),
+            Finding::new(
+                "boot-menu-bls",
+                "the menu is made of Boot Loader Specification entries, which comeback does not judge",
+            )
+            .at(Evidence::line(menu, line.line, &line.value))
+            .remedy("boot it with `comeback rehearse`")
+            .on(platforms, Effect::Unknown),
         );
         return;
     }
     let Some(first) = &selection.first else {
         found.push(
-            Finding::new("boot-entry-missing", "the boot menu has no entry that could be started by default")
-                .at(Evidence::file(menu, format!("default and fallback name the entries {:?}", selection.tried)))
-                .remedy("let `default` name an entry of the menu")
-                .on(platforms, Effect::Blocks),
+            Finding::new(
+                "boot-entry-missing",
+                "the boot menu has no entry that could be started by default",
+            )
+            .at(Evidence::file(
+                menu,
+                format!("default and fallback name the entries {:?}", selection.tried),
+            ))
+            .remedy("let `default` name an entry of the menu")
+            .on(platforms, Effect::Blocks),
         );
         return;
     };
@@ -100,7 +124,13 @@ fn selected(guest: &Guest, selection: &Selection, platforms: &[Platform], found:
     if !first.is_complete() {
         let missing: Vec<Evidence> = first
             .missing()
-            .map(|file| Evidence::line(&first.menu, file.written.line, format!("{}: no such file", file.written.value)))
+            .map(|file| {
+                Evidence::line(
+                    &first.menu,
+                    file.written.line,
+                    format!("{}: no such file", file.written.value),
+                )
+            })
             .collect();
         let why = if first.hypervisor {
             "it starts a hypervisor of its own"
@@ -109,10 +139,13 @@ fn selected(guest: &Guest, selection: &Selection, platforms: &[Platform], found:
         } else {
             "files that it names are missing"
         };
-        let finding = Finding::new("boot-entry-broken", format!("the default entry of the boot menu cannot be started: {why}"))
-            .at(title(first))
-            .at_all(missing)
-            .remedy("let `default` name an entry whose kernel is there");
+        let finding = Finding::new(
+            "boot-entry-broken",
+            format!("the default entry of the boot menu cannot be started: {why}"),
+        )
+        .at(title(first))
+        .at_all(missing)
+        .remedy("let `default` name an entry whose kernel is there");
         found.push(match &selection.entry {
             None => finding.on(platforms, Effect::Blocks),
             Some(fallback) => finding.at(title(fallback)).on(platforms, Effect::Warns),
@@ -126,14 +159,26 @@ fn grub2_problems(guest: &Guest, entry: &BootEntry, platforms: &[Platform], foun
     if hvm.is_empty() || loader(guest, Platform::XenHvm) != Loader::Comeback {
         return;
     }
-    let menu = guest.menus.lst.iter().chain(&guest.menus.conf).find(|file| file.canonical == entry.menu);
+    let menu = guest
+        .menus
+        .lst
+        .iter()
+        .chain(&guest.menus.conf)
+        .find(|file| file.canonical == entry.menu);
     let problems: Vec<_> = menu.into_iter().flat_map(|file| &file.menu.grub2_problems).collect();
     if !problems.is_empty() {
         found.push(
-            Finding::new("boot-menu-not-grub2", "GRUB 2 reads some lines of this menu in another way than PV-GRUB")
-                .at_all(problems.iter().map(|problem| Evidence::line(&entry.menu, problem.line, &problem.value)))
-                .remedy("remove these lines from the entries that are started")
-                .on(&hvm, Effect::Warns),
+            Finding::new(
+                "boot-menu-not-grub2",
+                "GRUB 2 reads some lines of this menu in another way than PV-GRUB",
+            )
+            .at_all(
+                problems
+                    .iter()
+                    .map(|problem| Evidence::line(&entry.menu, problem.line, &problem.value)),
+            )
+            .remedy("remove these lines from the entries that are started")
+            .on(&hvm, Effect::Warns),
         );
     }
 }
@@ -144,10 +189,17 @@ fn root_device(guest: &Guest, entry: &BootEntry, platforms: &[Platform], found: 
         let here = guest.disk.boot_place().superblock.uuid.to_string();
         if !uuid.value.eq_ignore_ascii_case(&here) {
             found.push(
-                Finding::new("boot-entry-uuid", "the entry looks for its kernel on a file system that is not on this disk")
-                    .at(Evidence::line(&entry.menu, uuid.line, format!("{} (/boot is {here})", uuid.value)))
-                    .remedy("let the entry name the file system of /boot")
-                    .on(platforms, Effect::Blocks),
+                Finding::new(
+                    "boot-entry-uuid",
+                    "the entry looks for its kernel on a file system that is not on this disk",
+                )
+                .at(Evidence::line(
+                    &entry.menu,
+                    uuid.line,
+                    format!("{} (/boot is {here})", uuid.value),
+                ))
+                .remedy("let the entry name the file system of /boot")
+                .on(platforms, Effect::Blocks),
             );
         }
         return;
@@ -164,10 +216,17 @@ fn root_device(guest: &Guest, entry: &BootEntry, platforms: &[Platform], found: 
     };
     if root.value != expected {
         found.push(
-            Finding::new("boot-entry-device", "the entry looks for its kernel on a device that does not exist on this disk")
-                .at(Evidence::line(&entry.menu, root.line, format!("root {}; /boot is on {}", root.value, guest.disk.boot_place().name())))
-                .remedy(format!("let it say `root {expected}`"))
-                .on(platforms, Effect::Blocks),
+            Finding::new(
+                "boot-entry-device",
+                "the entry looks for its kernel on a device that does not exist on this disk",
+            )
+            .at(Evidence::line(
+                &entry.menu,
+                root.line,
+                format!("root {}; /boot is on {}", root.value, guest.disk.boot_place().name()),
+            ))
+            .remedy(format!("let it say `root {expected}`"))
+            .on(platforms, Effect::Blocks),
         );
     }
 }
@@ -188,10 +247,21 @@ fn stale_cfg(guest: &Guest, found: &mut Vec<Finding>) {
     if age < 1 && broken == 0 {
         return;
     }
-    let finding = Finding::new("boot-menu-stale", "grub.cfg is older than menu.lst beside it: kernel updates renew only menu.lst")
-        .at(Evidence::file(&cfg.canonical, format!("{age} days older than {}; {broken} of its entries name missing files", lst.canonical)));
+    let finding = Finding::new(
+        "boot-menu-stale",
+        "grub.cfg is older than menu.lst beside it: kernel updates renew only menu.lst",
+    )
+    .at(Evidence::file(
+        &cfg.canonical,
+        format!(
+            "{age} days older than {}; {broken} of its entries name missing files",
+            lst.canonical
+        ),
+    ));
     found.push(if read {
-        finding.remedy("have the guest's GRUB 2 renew it: `update-grub`").on(&hvm, Effect::Warns)
+        finding
+            .remedy("have the guest's GRUB 2 renew it: `update-grub`")
+            .on(&hvm, Effect::Warns)
     } else {
         finding
     });

@@ -37,37 +37,54 @@ pub(super) fn check(guest: &Guest, now: i64, found: &mut Vec<Finding>) {
 }
 
 fn at(place: &Place, text: String) -> Evidence {
-    Evidence::offset(place.start + SUPERBLOCK, format!("superblock on {}: {text}", place.name()))
+    Evidence::offset(
+        place.start + SUPERBLOCK,
+        format!("superblock on {}: {text}", place.name()),
+    )
 }
 
 fn features(place: &Place, found: &mut Vec<Finding>) {
     let incompat = place.superblock.features.incompat_names();
     let outside = |known: &[&str]| -> Vec<String> {
-        incompat.iter().filter(|name| !known.contains(&name.as_str())).cloned().collect()
+        incompat
+            .iter()
+            .filter(|name| !known.contains(&name.as_str()))
+            .cloned()
+            .collect()
     };
     let unreadable = outside(&GRUB2_READS);
     if !unreadable.is_empty() {
         found.push(
-            Finding::new("fs-features-grub", "GRUB 2 cannot read a file system with these features")
-                .at(at(place, unreadable.join(", ")))
-                .remedy("copy the files to a file system without them; boot files can go to a small /boot of its own")
-                .on(&Platform::HVM, Effect::Blocks),
+            Finding::new(
+                "fs-features-grub",
+                "GRUB 2 cannot read a file system with these features",
+            )
+            .at(at(place, unreadable.join(", ")))
+            .remedy("copy the files to a file system without them; boot files can go to a small /boot of its own")
+            .on(&Platform::HVM, Effect::Blocks),
         );
     }
     let not_read = outside(&PV_GRUB_READS);
-    let (unproven, unreadable): (Vec<String>, Vec<String>) =
-        not_read.into_iter().partition(|name| PV_GRUB_UNPROVEN.contains(&name.as_str()));
+    let (unproven, unreadable): (Vec<String>, Vec<String>) = not_read
+        .into_iter()
+        .partition(|name| PV_GRUB_UNPROVEN.contains(&name.as_str()));
     if !unreadable.is_empty() {
         found.push(
-            Finding::new("fs-features-pv-grub", "PV-GRUB cannot read a file system with these features")
-                .at(at(place, unreadable.join(", ")))
-                .on(&Platform::PV, Effect::Blocks),
+            Finding::new(
+                "fs-features-pv-grub",
+                "PV-GRUB cannot read a file system with these features",
+            )
+            .at(at(place, unreadable.join(", ")))
+            .on(&Platform::PV, Effect::Blocks),
         );
     } else if !unproven.is_empty() {
         found.push(
-            Finding::new("fs-features-pv-grub-unproven", "PV-GRUB is built on GRUB 0.97, which predates these features")
-                .at(at(place, unproven.join(", ")))
-                .on(&Platform::PV, Effect::Unknown),
+            Finding::new(
+                "fs-features-pv-grub-unproven",
+                "PV-GRUB is built on GRUB 0.97, which predates these features",
+            )
+            .at(at(place, unproven.join(", ")))
+            .on(&Platform::PV, Effect::Unknown),
         );
     }
 }
@@ -77,7 +94,10 @@ fn condition(place: &Place, now: i64, found: &mut Vec<Finding>) {
     if superblock.state_has_errors {
         found.push(
             Finding::new("fs-errors", "the file system is marked as having errors")
-                .at(at(place, format!("{} errors since it was last checked", superblock.error_count)))
+                .at(at(
+                    place,
+                    format!("{} errors since it was last checked", superblock.error_count),
+                ))
                 .remedy("repair it first: `e2fsck -f` on the unmounted device or image")
                 .on(&Platform::ALL, Effect::Unknown)
                 .forbids_conversion(),
@@ -85,18 +105,36 @@ fn condition(place: &Place, now: i64, found: &mut Vec<Finding>) {
     }
     if let Some(replay) = &place.replayed {
         found.push(
-            Finding::new("fs-journal-replayed", "the guest was not shut down cleanly; its journal was replayed in the view")
-                .at(at(place, format!("needs_recovery; {} transactions, {} blocks", replay.transactions, replay.blocks))),
+            Finding::new(
+                "fs-journal-replayed",
+                "the guest was not shut down cleanly; its journal was replayed in the view",
+            )
+            .at(at(
+                place,
+                format!(
+                    "needs_recovery; {} transactions, {} blocks",
+                    replay.transactions, replay.blocks
+                ),
+            )),
         );
     }
     if superblock.orphans_pending {
         found.push(
-            Finding::new("fs-orphans", "files that were deleted while open wait to be cleaned up at the next mount")
-                .at(at(place, "the list of orphans is not empty".to_owned())),
+            Finding::new(
+                "fs-orphans",
+                "files that were deleted while open wait to be cleaned up at the next mount",
+            )
+            .at(at(place, "the list of orphans is not empty".to_owned())),
         );
     }
-    let count = (superblock.max_mount_count > 0 && i32::from(superblock.mount_count) >= i32::from(superblock.max_mount_count))
-        .then(|| format!("mounted {} times, checked every {}", superblock.mount_count, superblock.max_mount_count));
+    let count = (superblock.max_mount_count > 0
+        && i32::from(superblock.mount_count) >= i32::from(superblock.max_mount_count))
+    .then(|| {
+        format!(
+            "mounted {} times, checked every {}",
+            superblock.mount_count, superblock.max_mount_count
+        )
+    });
     let days = |seconds: i64| seconds / 86_400;
     let interval = i64::from(superblock.check_interval);
     let age = now - superblock.last_check;
@@ -104,10 +142,13 @@ fn condition(place: &Place, now: i64, found: &mut Vec<Finding>) {
         .then(|| format!("last checked {} days ago, checked every {}", days(age), days(interval)));
     if let Some(due) = count.or(time) {
         found.push(
-            Finding::new("fs-check-due", "the next boot checks the whole file system, which looks like a dead server meanwhile")
-                .at(at(place, due))
-                .remedy("wait for it, or check it beforehand with `e2fsck -f`")
-                .on(&Platform::ALL, Effect::Warns),
+            Finding::new(
+                "fs-check-due",
+                "the next boot checks the whole file system, which looks like a dead server meanwhile",
+            )
+            .at(at(place, due))
+            .remedy("wait for it, or check it beforehand with `e2fsck -f`")
+            .on(&Platform::ALL, Effect::Warns),
         );
     }
     if superblock.free_blocks <= superblock.reserved_blocks {

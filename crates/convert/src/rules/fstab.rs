@@ -30,9 +30,8 @@ pub(crate) fn hazard(guest: &Guest, entry: &FstabEntry) -> Option<Hazard> {
         return Some(Hazard::OwnByName(partition));
     }
     let swap = entry.fs_type.as_ref().is_some_and(|kind| kind.value == "swap") || entry.mount_point.value == "swap";
-    let optional = entry.has_option("noauto")
-        || (entry.has_option("nofail") && !guest.mountall)
-        || entry.has_option("nobootwait");
+    let optional =
+        entry.has_option("noauto") || (entry.has_option("nofail") && !guest.mountall) || entry.has_option("nobootwait");
     // mountall checks nothing that is not there; whatever came after it fails.
     let checked = !guest.mountall && entry.pass.as_ref().is_some_and(|pass| pass.value != 0);
     Some(match (optional && !checked, swap) {
@@ -60,7 +59,11 @@ pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
     }
     for entry in &fstab.entries {
         let mount_point = &entry.mount_point.value;
-        let at = Evidence::line("/etc/fstab", entry.line, format!("{} on {mount_point}", entry.spec.value));
+        let at = Evidence::line(
+            "/etc/fstab",
+            entry.line,
+            format!("{} on {mount_point}", entry.spec.value),
+        );
         match hazard(guest, entry) {
             Some(Hazard::OwnByName(_)) => own(guest, entry, at, found),
             Some(Hazard::Waits) => found.push(
@@ -96,16 +99,25 @@ fn own(guest: &Guest, entry: &FstabEntry, at: Evidence, found: &mut Vec<Finding>
         return;
     }
     found.push(
-        Finding::new("fstab-device-name", format!("{} is named by a device that has another name after the move", entry.mount_point.value))
-            .at(at)
-            .remedy("run `comeback convert`, which writes UUID=… (or the label in use)")
-            .on(&lost, Effect::Blocks),
+        Finding::new(
+            "fstab-device-name",
+            format!(
+                "{} is named by a device that has another name after the move",
+                entry.mount_point.value
+            ),
+        )
+        .at(at)
+        .remedy("run `comeback convert`, which writes UUID=… (or the label in use)")
+        .on(&lost, Effect::Blocks),
     );
 }
 
 /// UUIDs and labels that are not on this disk: other volumes that have to come along.
 fn identity(guest: &Guest, entry: &FstabEntry, at: Evidence, found: &mut Vec<Finding>) {
-    let by_identity = matches!(entry.device, Spec::Uuid(_) | Spec::Label(_) | Spec::PartUuid(_) | Spec::PartLabel(_));
+    let by_identity = matches!(
+        entry.device,
+        Spec::Uuid(_) | Spec::Label(_) | Spec::PartUuid(_) | Spec::PartLabel(_)
+    );
     if !by_identity || !matches!(names::leads(&guest.disk, &entry.device), Leads::Elsewhere) {
         return;
     }
@@ -124,7 +136,14 @@ fn identity(guest: &Guest, entry: &FstabEntry, at: Evidence, found: &mut Vec<Fin
             .remedy("let the line name the root file system of this disk")
             .on(&Platform::HVM, Effect::Warns)
     } else {
-        Finding::new("fstab-other-volume", format!("{} is on another volume, which has to be attached to the target as well", entry.mount_point.value)).at(at)
+        Finding::new(
+            "fstab-other-volume",
+            format!(
+                "{} is on another volume, which has to be attached to the target as well",
+                entry.mount_point.value
+            ),
+        )
+        .at(at)
     };
     found.push(if optional { finding } else { finding.warning() });
 }

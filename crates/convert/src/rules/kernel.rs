@@ -1,10 +1,10 @@
 //! The kernel that is started: what it can run on, and what it can drive before the root file system is mounted.
 
 use comeback_guest::boot::BootEntry;
+use comeback_guest::compression::Compression;
 use comeback_guest::drivers::{Driver, Where};
 use comeback_guest::inspect::Guest;
 use comeback_guest::kernel::image::Architecture;
-use comeback_guest::compression::Compression;
 use comeback_guest::kernels::{ImageFile, Kernel, Reading};
 use comeback_guest::tri::Tri;
 
@@ -63,21 +63,30 @@ fn image(kernel: &Kernel, name: &Name, platforms: &[Platform], found: &mut Vec<F
     let pv = only(platforms, false);
     match image.compression {
         Compression::Lz4 | Compression::Zstd => found.push(
-            Finding::new("kernel-compression-pv-grub", format!("no PV-GRUB can unpack {}", name.text))
-                .at(at(image.compression))
-                .remedy("convert to HVM, where the kernel unpacks itself")
-                .on(&pv, Effect::Blocks),
+            Finding::new(
+                "kernel-compression-pv-grub",
+                format!("no PV-GRUB can unpack {}", name.text),
+            )
+            .at(at(image.compression))
+            .remedy("convert to HVM, where the kernel unpacks itself")
+            .on(&pv, Effect::Blocks),
         ),
         Compression::Xz if pv.contains(&Platform::PvGrub103) => found.push(
-            Finding::new("kernel-compression-pv-grub", format!("PV-GRUB 1.03 and earlier cannot unpack {}", name.text))
-                .at(at(image.compression))
-                .remedy("use PV-GRUB 1.04 or later, or convert to HVM, where the kernel unpacks itself")
-                .on(&[Platform::PvGrub103], Effect::Blocks),
+            Finding::new(
+                "kernel-compression-pv-grub",
+                format!("PV-GRUB 1.03 and earlier cannot unpack {}", name.text),
+            )
+            .at(at(image.compression))
+            .remedy("use PV-GRUB 1.04 or later, or convert to HVM, where the kernel unpacks itself")
+            .on(&[Platform::PvGrub103], Effect::Blocks),
         ),
         Compression::Unknown if !pv.is_empty() => found.push(
-            Finding::new("kernel-compression-unknown", format!("how {} is compressed is not known", name.text))
-                .at(at(image.compression))
-                .on(&pv, Effect::Unknown),
+            Finding::new(
+                "kernel-compression-unknown",
+                format!("how {} is compressed is not known", name.text),
+            )
+            .at(at(image.compression))
+            .on(&pv, Effect::Unknown),
         ),
         _ => {}
     }
@@ -103,31 +112,50 @@ fn runs(kernel: &Kernel, name: &Name, platforms: &[Platform], found: &mut Vec<Fi
     }
     match kernel.runs_pv {
         Tri::No if !pv.is_empty() => found.push(
-            Finding::new("kernel-no-pv", format!("{} cannot run as a paravirtual guest", name.text))
-                .at_all(reasons())
-                .remedy("convert to HVM, or make a kernel with CONFIG_XEN_PV the default")
-                .on(&pv, Effect::Blocks),
+            Finding::new(
+                "kernel-no-pv",
+                format!("{} cannot run as a paravirtual guest", name.text),
+            )
+            .at_all(reasons())
+            .remedy("convert to HVM, or make a kernel with CONFIG_XEN_PV the default")
+            .on(&pv, Effect::Blocks),
         ),
         Tri::Unknown if !pv.is_empty() => found.push(
-            Finding::new("kernel-pv-unknown", format!("whether {} runs as a paravirtual guest is not known", name.text))
-                .at(Evidence::file(&name.path, "neither its configuration nor its Xen notes say so"))
-                .on(&pv, Effect::Unknown),
+            Finding::new(
+                "kernel-pv-unknown",
+                format!("whether {} runs as a paravirtual guest is not known", name.text),
+            )
+            .at(Evidence::file(
+                &name.path,
+                "neither its configuration nor its Xen notes say so",
+            ))
+            .on(&pv, Effect::Unknown),
         ),
         _ => {}
     }
     match kernel.architecture {
         Some(Architecture::X86) => {
-            let finding = Finding::new("kernel-32bit", format!("{} is a 32-bit kernel, and every Nitro type is 64-bit", name.text))
-                .at(Evidence::file(&name.path, "32-bit x86"))
-                .remedy("take a Xen HVM type that supports i386 (`--target xen-hvm`)");
-            let nitro: Vec<_> = hvm.iter().copied().filter(|&platform| platform == Platform::Nitro).collect();
+            let finding = Finding::new(
+                "kernel-32bit",
+                format!("{} is a 32-bit kernel, and every Nitro type is 64-bit", name.text),
+            )
+            .at(Evidence::file(&name.path, "32-bit x86"))
+            .remedy("take a Xen HVM type that supports i386 (`--target xen-hvm`)");
+            let nitro: Vec<_> = hvm
+                .iter()
+                .copied()
+                .filter(|&platform| platform == Platform::Nitro)
+                .collect();
             found.push(finding.on(&nitro, Effect::Blocks));
         }
         Some(Architecture::X86_64) => {}
         None => found.push(
-            Finding::new("kernel-architecture-unknown", format!("the processor that {} is for is not known", name.text))
-                .at(Evidence::file(&name.path, "no header says so"))
-                .on(platforms, Effect::Unknown),
+            Finding::new(
+                "kernel-architecture-unknown",
+                format!("the processor that {} is for is not known", name.text),
+            )
+            .at(Evidence::file(&name.path, "no header says so"))
+            .on(platforms, Effect::Unknown),
         ),
     }
 }
@@ -135,22 +163,38 @@ fn runs(kernel: &Kernel, name: &Name, platforms: &[Platform], found: &mut Vec<Fi
 fn initramfs(kernel: &Kernel, entry: &BootEntry, name: &Name, platforms: &[Platform], found: &mut Vec<Finding>) {
     let Some(file) = kernel.initramfs.as_ref().filter(|_| !entry.initrds.is_empty()) else {
         found.push(
-            Finding::new("initramfs-none", format!("{} starts without an initramfs: what is not built in is not there", name.text))
-                .at(Evidence::line(&entry.menu, entry.title.line, "no initrd line in this entry")),
+            Finding::new(
+                "initramfs-none",
+                format!(
+                    "{} starts without an initramfs: what is not built in is not there",
+                    name.text
+                ),
+            )
+            .at(Evidence::line(
+                &entry.menu,
+                entry.title.line,
+                "no initrd line in this entry",
+            )),
         );
         return;
     };
     match &file.content {
         Reading::Failed(reason) => found.push(
-            Finding::new("initramfs-unreadable", format!("the initramfs of {} cannot be listed", name.text))
-                .at(Evidence::file(&file.path, reason))
-                .remedy("have the guest build it again (update-initramfs -u, dracut -f, mkinitrd)")
-                .on(platforms, Effect::Unknown),
+            Finding::new(
+                "initramfs-unreadable",
+                format!("the initramfs of {} cannot be listed", name.text),
+            )
+            .at(Evidence::file(&file.path, reason))
+            .remedy("have the guest build it again (update-initramfs -u, dracut -f, mkinitrd)")
+            .on(platforms, Effect::Unknown),
         ),
         Reading::Read(content) if content.host_only == Some(true) => found.push(
-            Finding::new("initramfs-host-only", format!("the initramfs of {} was made for the machine it was made on", name.text))
-                .at(Evidence::file(&file.path, "dracut in host-only mode"))
-                .warning(),
+            Finding::new(
+                "initramfs-host-only",
+                format!("the initramfs of {} was made for the machine it was made on", name.text),
+            )
+            .at(Evidence::file(&file.path, "dracut in host-only mode"))
+            .warning(),
         ),
         Reading::Read(_) => {}
     }
@@ -206,7 +250,10 @@ fn network_drivers(platform: Platform) -> &'static [Driver] {
 }
 
 fn evidence(kernel: &Kernel, driver: Driver, name: &Name) -> Evidence {
-    let initramfs = kernel.initramfs.as_ref().map_or(name.path.as_str(), |file| file.path.as_str());
+    let initramfs = kernel
+        .initramfs
+        .as_ref()
+        .map_or(name.path.as_str(), |file| file.path.as_str());
     let with = |evidence: Evidence| Evidence {
         text: format!("{}: {}", driver.name(), evidence.text),
         ..evidence
@@ -238,16 +285,34 @@ fn drivers(kernel: &Kernel, entry: &BootEntry, name: &Name, platform: Platform, 
         let unknown = sets.iter().any(|set| before_root(set).is_none());
         let wanted = sets.iter().map(|set| names(set)).collect::<Vec<_>>().join(", or ");
         let all = sets.iter().flat_map(|set| set.iter());
-        let modules = all.clone().any(|&driver| matches!(kernel.driver(driver), Where::ModulesOnly { .. }));
-        let initramfs = kernel.initramfs.as_ref().map_or("an initramfs", |file| file.path.as_str());
-        let finding = |id, title| Finding::new(id, title).at_all(all.clone().map(|&driver| evidence(kernel, driver, name)));
+        let modules = all
+            .clone()
+            .any(|&driver| matches!(kernel.driver(driver), Where::ModulesOnly { .. }));
+        let initramfs = kernel
+            .initramfs
+            .as_ref()
+            .map_or("an initramfs", |file| file.path.as_str());
+        let finding =
+            |id, title| Finding::new(id, title).at_all(all.clone().map(|&driver| evidence(kernel, driver, name)));
         found.push(if unknown {
-            finding("disk-driver-unknown", format!("whether {} reaches its disk on {platform} is not known: it needs {wanted}", name.text))
-                .on(&[platform], Effect::Unknown)
+            finding(
+                "disk-driver-unknown",
+                format!(
+                    "whether {} reaches its disk on {platform} is not known: it needs {wanted}",
+                    name.text
+                ),
+            )
+            .on(&[platform], Effect::Unknown)
         } else {
-            finding("disk-driver-missing", format!("{} cannot reach its disk on {platform}: it needs {wanted} before the root is mounted", name.text))
-                .remedy(remedy(kernel, entry, sets, modules, initramfs))
-                .on(&[platform], Effect::Blocks)
+            finding(
+                "disk-driver-missing",
+                format!(
+                    "{} cannot reach its disk on {platform}: it needs {wanted} before the root is mounted",
+                    name.text
+                ),
+            )
+            .remedy(remedy(kernel, entry, sets, modules, initramfs))
+            .on(&[platform], Effect::Blocks)
         });
     }
     let network = network_drivers(platform);
@@ -256,13 +321,30 @@ fn drivers(kernel: &Kernel, entry: &BootEntry, name: &Name, platform: Platform, 
         Some(true) => Finding::new("net-driver", format!("{} reaches the network on {platform}", name.text))
             .at_all(at())
             .on(&[platform], Effect::Supports),
-        Some(false) => Finding::new("net-driver-missing", format!("{} cannot reach the network on {platform}: it needs {}", name.text, names(network)))
-            .at_all(at())
-            .remedy(format!("install a kernel that has {}, or choose another target", names(network)))
-            .on(&[platform], Effect::Blocks),
-        None => Finding::new("net-driver-unknown", format!("whether {} reaches the network on {platform} is not known: it needs {}", name.text, names(network)))
-            .at_all(at())
-            .on(&[platform], Effect::Unknown),
+        Some(false) => Finding::new(
+            "net-driver-missing",
+            format!(
+                "{} cannot reach the network on {platform}: it needs {}",
+                name.text,
+                names(network)
+            ),
+        )
+        .at_all(at())
+        .remedy(format!(
+            "install a kernel that has {}, or choose another target",
+            names(network)
+        ))
+        .on(&[platform], Effect::Blocks),
+        None => Finding::new(
+            "net-driver-unknown",
+            format!(
+                "whether {} reaches the network on {platform} is not known: it needs {}",
+                name.text,
+                names(network)
+            ),
+        )
+        .at_all(at())
+        .on(&[platform], Effect::Unknown),
     });
 }
 
@@ -292,14 +374,23 @@ fn newest(guest: &Guest, found: &mut Vec<Finding>) {
         return;
     };
     let installed = guest.kernels.iter().filter(|kernel| kernel.image.is_some());
-    let newest = installed.filter_map(|kernel| kernel.release.as_deref()).max_by(|a, b| compare_releases(a, b));
+    let newest = installed
+        .filter_map(|kernel| kernel.release.as_deref())
+        .max_by(|a, b| compare_releases(a, b));
     if let Some(newest) = newest.filter(|newest| compare_releases(newest, current).is_gt()) {
         found.push(
-            Finding::new("kernel-not-newest", format!("the boot menu starts {current}, while {newest} is installed"))
-                .at_all(started.iter().map(|(entry, _)| {
-                    Evidence::line(&entry.menu, entry.title.line, format!("entry {}: {}", entry.index, entry.title.value))
-                }))
-                .warning(),
+            Finding::new(
+                "kernel-not-newest",
+                format!("the boot menu starts {current}, while {newest} is installed"),
+            )
+            .at_all(started.iter().map(|(entry, _)| {
+                Evidence::line(
+                    &entry.menu,
+                    entry.title.line,
+                    format!("entry {}: {}", entry.index, entry.title.value),
+                )
+            }))
+            .warning(),
         );
     }
 }

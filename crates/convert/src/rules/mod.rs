@@ -10,9 +10,9 @@ pub(crate) mod network;
 mod root;
 mod system;
 
+use comeback_disk::boot::BootCode;
 use comeback_guest::boot::{BootEntry, Loader};
 use comeback_guest::inspect::Guest;
-use comeback_disk::boot::BootCode;
 
 use crate::finding::Finding;
 use crate::platform::Platform;
@@ -61,5 +61,9 @@ pub(crate) fn started(guest: &Guest) -> Vec<(&BootEntry, Vec<Platform>)> {
 
 /// Those of `platforms` that start with a BIOS, or those that do not.
 pub(crate) fn only(platforms: &[Platform], hvm: bool) -> Vec<Platform> {
-    platforms.iter().copied().filter(|platform| platform.is_hvm() == hvm).collect()
+    platforms
+        .iter()
+        .copied()
+        .filter(|platform| platform.is_hvm() == hvm)
+        .collect()
 }

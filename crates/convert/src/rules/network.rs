@@ -74,24 +74,38 @@ pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
     if !renames(guest) {
         return;
     }
-    let Some((entry, _)) = started(guest).into_iter().find(|(_, platforms)| platforms.contains(&Platform::Nitro)) else {
+    let Some((entry, _)) = started(guest)
+        .into_iter()
+        .find(|(_, platforms)| platforms.contains(&Platform::Nitro))
+    else {
         return;
     };
-    if entry.cmdline.last("net.ifnames").is_some_and(|value| value.value == "0") {
+    if entry
+        .cmdline
+        .last("net.ifnames")
+        .is_some_and(|value| value.value == "0")
+    {
         return;
     }
     let settings: Vec<Evidence> = classic_names(guest)
         .map(|setting| {
-            let name = setting.interface.as_ref().map(|interface| interface.value.as_str()).unwrap_or_default();
+            let name = setting
+                .interface
+                .as_ref()
+                .map(|interface| interface.value.as_str())
+                .unwrap_or_default();
             Evidence::line(&setting.path, setting.line, name)
         })
         .collect();
     if !settings.is_empty() {
         found.push(
-            Finding::new("net-interface-name", "network settings are for eth0, which is called ens5 on Nitro")
-                .at_all(settings)
-                .remedy("run `comeback convert --target nitro`, which adds net.ifnames=0 to the kernel's command line")
-                .on(&[Platform::Nitro], Effect::Blocks),
+            Finding::new(
+                "net-interface-name",
+                "network settings are for eth0, which is called ens5 on Nitro",
+            )
+            .at_all(settings)
+            .remedy("run `comeback convert --target nitro`, which adds net.ifnames=0 to the kernel's command line")
+            .on(&[Platform::Nitro], Effect::Blocks),
         );
     }
 }

@@ -15,10 +15,13 @@ pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
     for (entry, platforms) in started(guest) {
         let Some(root) = entry.cmdline.last("root") else {
             found.push(
-                Finding::new("root-missing", "the entry has no root=: what the initramfs has built in decides")
-                    .at(Evidence::line(&entry.menu, entry.title.line, &entry.title.value))
-                    .remedy("add root=UUID=… to the entry")
-                    .on(&platforms, Effect::Unknown),
+                Finding::new(
+                    "root-missing",
+                    "the entry has no root=: what the initramfs has built in decides",
+                )
+                .at(Evidence::line(&entry.menu, entry.title.line, &entry.title.value))
+                .remedy("add root=UUID=… to the entry")
+                .on(&platforms, Effect::Unknown),
             );
             continue;
         };
@@ -31,10 +34,13 @@ pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
     for resume in &guest.resume {
         if let Some(Spec::Disk(_)) = &resume.device {
             found.push(
-                Finding::new("resume-device", "the initramfs looks for a hibernated system on a device by its name")
-                    .at(Evidence::line(RESUME, resume.value.line, &resume.value.value))
-                    .remedy("remove the line, and build the initramfs again")
-                    .on(&Platform::HVM, Effect::Warns),
+                Finding::new(
+                    "resume-device",
+                    "the initramfs looks for a hibernated system on a device by its name",
+                )
+                .at(Evidence::line(RESUME, resume.value.line, &resume.value.value))
+                .remedy("remove the line, and build the initramfs again")
+                .on(&Platform::HVM, Effect::Warns),
             );
         }
     }
@@ -47,24 +53,36 @@ fn judge(guest: &Guest, entry: &BootEntry, spec: &Spec, platform: Platform, at: 
             .remedy("run `comeback convert`, which writes root=UUID=…")
             .on(&[platform], Effect::Blocks)
     };
-    let good = |title: &str| Finding::new("root", title).at(at.clone()).on(&[platform], Effect::Supports);
+    let good = |title: &str| {
+        Finding::new("root", title)
+            .at(at.clone())
+            .on(&[platform], Effect::Supports)
+    };
     match names::leads(&guest.disk, spec) {
         Leads::ByIdentity(place) if place.start == guest.disk.root.start => match spec {
             // The kernel itself reads PARTUUID since 2.6.37, and on MBR disks since 3.8.
             Spec::PartUuid(_) => good("the root is named by its partition's UUID"),
             _ => match finder(guest.kernel_of(entry), entry, spec) {
                 Tri::Yes => good("the root is named by its own identity, which the initramfs looks for"),
-                Tri::No => Finding::new("root-needs-initramfs", "only an initramfs can find a root by UUID or label, and this entry has none that does")
-                    .at(at.clone())
-                    .remedy("name the device, or build an initramfs")
-                    .on(&[platform], Effect::Blocks),
-                Tri::Unknown => Finding::new("root-finder-unknown", "whether the initramfs can find a root by UUID or label is not known")
-                    .at(at.clone())
-                    .on(&[platform], Effect::Unknown),
+                Tri::No => Finding::new(
+                    "root-needs-initramfs",
+                    "only an initramfs can find a root by UUID or label, and this entry has none that does",
+                )
+                .at(at.clone())
+                .remedy("name the device, or build an initramfs")
+                .on(&[platform], Effect::Blocks),
+                Tri::Unknown => Finding::new(
+                    "root-finder-unknown",
+                    "whether the initramfs can find a root by UUID or label is not known",
+                )
+                .at(at.clone())
+                .on(&[platform], Effect::Unknown),
             },
         },
         Leads::ByName(partition) if partition == guest.disk.root.partition => match spec {
-            Spec::Disk(name) if names::exists(&guest.disk, name, platform) => good("the root has this name on the platform"),
+            Spec::Disk(name) if names::exists(&guest.disk, name, platform) => {
+                good("the root has this name on the platform")
+            }
             _ => missing(format!("on {platform} the root has another name than this")),
         },
         Leads::ByIdentity(_) | Leads::ByName(_) => missing("root= names a file system that is not the root".to_owned()),
@@ -81,7 +99,9 @@ fn finder(kernel: Option<&Kernel>, entry: &BootEntry, spec: &Spec) -> Tri {
     if entry.initrds.is_empty() {
         return Tri::No;
     }
-    let content = kernel.and_then(|kernel| kernel.initramfs.as_ref()).and_then(|file| file.content.ok());
+    let content = kernel
+        .and_then(|kernel| kernel.initramfs.as_ref())
+        .and_then(|file| file.content.ok());
     match (content, spec) {
         (None, _) => Tri::Unknown,
         (Some(content), Spec::Label(_)) => content.finds_label,
@@ -95,10 +115,17 @@ fn resume(entry: &BootEntry, platforms: &[Platform], found: &mut Vec<Finding>) {
     };
     if matches!(Spec::parse(resume.value), Spec::Disk(_)) {
         found.push(
-            Finding::new("resume-device", "the kernel looks for a hibernated system on a device by its name")
-                .at(Evidence::line(&entry.menu, resume.line, format!("resume={}", resume.value)))
-                .remedy("remove resume= from the entry")
-                .on(&super::only(platforms, true), Effect::Warns),
+            Finding::new(
+                "resume-device",
+                "the kernel looks for a hibernated system on a device by its name",
+            )
+            .at(Evidence::line(
+                &entry.menu,
+                resume.line,
+                format!("resume={}", resume.value),
+            ))
+            .remedy("remove resume= from the entry")
+            .on(&super::only(platforms, true), Effect::Warns),
         );
     }
 }

@@ -179,7 +179,9 @@ impl Assets {
             return Err(AssetsError::Build(stderr.trim().to_owned()));
         }
         let mut bytes = Vec::new();
-        core.seek(SeekFrom::Start(0)).and_then(|_| core.read_to_end(&mut bytes)).map_err(failed)?;
+        core.seek(SeekFrom::Start(0))
+            .and_then(|_| core.read_to_end(&mut bytes))
+            .map_err(failed)?;
         let mut assets = Assets::from_parts(boot, bytes)?;
         assets.origin = modules.display().to_string();
         Ok(assets)
