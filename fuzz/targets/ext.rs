@@ -43,6 +43,13 @@ fuzz_target!(|content: &[u8]| {
     };
     let _ = ext.write_file("/etc/fstab", &[b'x'; 9000], false);
     let _ = ext.create_dir("/boot/comeback", &new);
-    let _ = ext.create_file("/boot/comeback/core.img", &[b'y'; 20_000], &NewFile { contiguous: true, ..new });
+    let _ = ext.create_file(
+        "/boot/comeback/core.img",
+        &[b'y'; 20_000],
+        &NewFile {
+            contiguous: true,
+            ..new
+        },
+    );
     let _ = ext.flush();
 });

@@ -10,6 +10,9 @@ fuzz_target!(|content: &[u8]| {
     let (menu, environment) = content.split_at(end);
     let (menu, environment) = (GrubCfg::parse(menu), GrubEnv::parse(environment));
     for environment in [None, Some(&environment)] {
-        assert!(menu.selected(environment).is_none_or(|entry| entry < menu.entries.len()));
+        assert!(
+            menu.selected(environment)
+                .is_none_or(|entry| entry < menu.entries.len())
+        );
     }
 });
