@@ -3,7 +3,7 @@
 //!
 //! `COMEBACK_DAMAGE=417` runs the disk of that number alone.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::single_range_in_vec_init)]
 
 mod common;
 
