@@ -19,13 +19,15 @@ pub(crate) enum Group {
     Rehearse,
     /// To build test guests.
     Guests,
+    /// To check in tests what was written to disks.
+    Test,
     /// To measure what others do beside what the program does.
     Bench,
 }
 
 impl Group {
     /// Every group that building and testing needs.
-    pub(crate) const ALL: &[Self] = &[Self::Build, Self::Assets, Self::Rehearse, Self::Guests];
+    pub(crate) const ALL: &[Self] = &[Self::Build, Self::Assets, Self::Rehearse, Self::Guests, Self::Test];
 
     /// Package and what it is for.
     const fn packages(self) -> &'static [(&'static str, &'static str)] {
@@ -56,6 +58,17 @@ impl Group {
                 ("fakeroot", "remembers whom files belong to when not root"),
                 ("mmdebstrap", "installs Debian into a folder, the inside of test guests"),
                 ("uidmap", "lets mmdebstrap work without root"),
+            ],
+            Self::Test => &[
+                (
+                    "e2fsprogs",
+                    "e2fsck and debugfs say what they think of a converted disk",
+                ),
+                (
+                    "fdisk",
+                    "sfdisk says what it thinks of partition tables, and writes some",
+                ),
+                ("mount", "losetup makes block devices of images"),
             ],
             Self::Bench => &[
                 ("fdisk", "sfdisk partitions the disk that a guest is copied to"),
