@@ -53,7 +53,7 @@ struct Disk {
 /// Measures, prints, and writes docs/performance.md.
 pub(crate) fn command(runs: usize) -> Result<()> {
     ensure!(runs > 0, "at least one run is needed");
-    packages::install(&[Group::Build, Group::Assets, Group::Guests, Group::Bench])?;
+    packages::install(&[Group::Build, Group::Assets, Group::Guests, Group::Test, Group::Bench])?;
     let program = program::ready(true)?;
     let boot = assets::ready()?;
     let folder = tempfile::tempdir_in(cache::folder("bench")?).context("creating a folder for disks")?;

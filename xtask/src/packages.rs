@@ -70,11 +70,7 @@ impl Group {
                 ),
                 ("mount", "losetup makes block devices of images"),
             ],
-            Self::Bench => &[
-                ("fdisk", "sfdisk partitions the disk that a guest is copied to"),
-                ("grub2-common", "grub-install, as the pv2hvm scripts use it"),
-                ("mount", "losetup and mount, for grub-install"),
-            ],
+            Self::Bench => &[("grub2-common", "grub-install, as the pv2hvm scripts use it")],
         }
     }
 }

@@ -193,11 +193,8 @@ fn expectations_hold_together() {
         }
         for platform in [Platform::PvGrub103, Platform::PvGrub105] {
             // A conversion must not cost the way back.
-            assert_eq!(
-                expect.before[&platform].verdict, expect.after[&platform].verdict,
-                "{}",
-                guest.name
-            );
+            let (before, after) = (expect.before[&platform].verdict, expect.after[&platform].verdict);
+            assert!(after == before || after == Verdict::Boots, "{}", guest.name);
         }
         if expect.after[&Platform::Nitro].verdict == Verdict::Boots {
             assert_eq!(

@@ -541,7 +541,8 @@ fn other_things_are_told_apart() {
     };
     assert_eq!(
         open(with(0x63, 0x40), Access::Read),
-        "libext2fs cannot read a file system with feature_incompat:0x40000000"
+        "libext2fs cannot read a file system with feature_incompat:0x40000000: either they are newer than the e2fsprogs that \
+         comeback was built with, or the superblock is damaged; see what `dumpe2fs -h` says"
     );
     assert_eq!(
         open(with(0x64, 0x80), Access::Write),
