@@ -59,17 +59,7 @@ impl Group {
                 ("mmdebstrap", "installs Debian into a folder, the inside of test guests"),
                 ("uidmap", "lets mmdebstrap work without root"),
             ],
-            Self::Test => &[
-                (
-                    "e2fsprogs",
-                    "e2fsck and debugfs say what they think of a converted disk",
-                ),
-                (
-                    "fdisk",
-                    "sfdisk says what it thinks of partition tables, and writes some",
-                ),
-                ("mount", "losetup makes block devices of images"),
-            ],
+            Self::Test => &[("mount", "losetup makes block devices of images")],
             Self::Bench => &[("grub2-common", "grub-install, as the pv2hvm scripts use it")],
         }
     }

@@ -546,7 +546,8 @@ fn other_things_are_told_apart() {
     );
     assert_eq!(
         open(with(0x64, 0x80), Access::Write),
-        "libext2fs cannot write a file system with snapshot"
+        "libext2fs cannot write a file system with snapshot: either they are newer than the e2fsprogs that comeback was \
+         built with, or the superblock is damaged; see what `dumpe2fs -h` says"
     );
     assert!(Ext::open(Arc::new(Memory::new(with(0x64, 0x80))), Access::Read, NOW).is_ok());
     assert!(open(with(0x60, 8), Access::Read).contains("external ext journal"));
