@@ -357,7 +357,6 @@ boots! {
     bookworm_boot_partitioned: partitioned("bookworm-boot");
     bullseye_ext3_after_its_own_updates: own_updates("bullseye-ext3");
     bookworm_plain_under_xen: xen("bookworm-plain");
-    bullseye_ext3_under_xen: xen("bullseye-ext3");
 }
 
 /// An initramfs without the target's drivers is refused, with the kernel, the driver and the remedy named.
