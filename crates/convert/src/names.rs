@@ -3,6 +3,7 @@
 //! On PV, EC2 presents an unpartitioned root volume as `sda1` (`xvda1` to pvops kernels): there is no `xvda` at all. On Xen
 //! HVM the same volume is the whole disk `xvda`, and with RHEL's shift `xvde`; on Nitro it is `nvme0n1`.
 
+use comeback_guest::menu::device::Device;
 use comeback_guest::spec::{DiskName, Family, Spec};
 use comeback_guest::system::{Disk, Place};
 
@@ -93,5 +94,16 @@ pub fn on_platform(place: &Place, platform: Platform) -> String {
         (_, None) => format!("/dev/{disk}"),
         (Platform::Nitro, Some(number)) => format!("/dev/{disk}p{number}"),
         (_, Some(number)) => format!("/dev/{disk}{number}"),
+    }
+}
+
+/// The device of `/boot` as GRUB legacy writes it: `(hd0)` for a disk without partitions, `(hd0,0)` for the first one.
+pub fn boot_device(disk: &Disk) -> Device {
+    match disk.boot_place().partition {
+        None => Device::Disk(0),
+        Some(number) => Device::Partition {
+            disk: 0,
+            partition: number.saturating_sub(1),
+        },
     }
 }

@@ -190,19 +190,8 @@ fn interface_names(edits: &mut Edits, path: &str, cmdline: &Cmdline) {
     );
 }
 
-/// The device of `/boot` as GRUB legacy writes it.
-fn boot_device(edits: &Edits) -> Device {
-    match edits.guest.disk.boot_place().partition {
-        None => Device::Disk(0),
-        Some(number) => Device::Partition {
-            disk: 0,
-            partition: number.saturating_sub(1),
-        },
-    }
-}
-
 fn root_device(edits: &mut Edits, path: &str, device: &Device, span: std::ops::Range<usize>, line: usize) {
-    let expected = boot_device(edits);
+    let expected = names::boot_device(&edits.guest.disk);
     if *device == expected {
         return;
     }

@@ -2,10 +2,10 @@
 
 use comeback_guest::boot::{BootEntry, Loader, Selection};
 use comeback_guest::inspect::Guest;
-use comeback_guest::menu::device::Device;
 
 use super::{loader, only, started};
 use crate::finding::{Effect, Evidence, Finding};
+use crate::names;
 use crate::platform::Platform;
 
 pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
@@ -207,13 +207,7 @@ fn root_device(guest: &Guest, entry: &BootEntry, platforms: &[Platform], found: 
     let Some(root) = &entry.root_device else {
         return;
     };
-    let expected = match guest.disk.boot_place().partition {
-        None => Device::Disk(0),
-        Some(number) => Device::Partition {
-            disk: 0,
-            partition: number.saturating_sub(1),
-        },
-    };
+    let expected = names::boot_device(&guest.disk);
     if root.value != expected {
         found.push(
             Finding::new(
