@@ -8,6 +8,9 @@ use clap::ValueEnum;
 
 use crate::run;
 
+/// How often packages are installed, as one can make another go.
+const ROUNDS: usize = 2;
+
 /// What packages are needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Group {
@@ -68,26 +71,45 @@ impl Group {
 /// Installs what is missing of the named groups. Does nothing, quickly and without root, if all of it is there.
 pub(crate) fn install(groups: &[Group]) -> Result<()> {
     let wanted: Vec<_> = groups.iter().flat_map(|group| group.packages()).collect();
-    let installed = installed()?;
-    let missing: Vec<_> = wanted
-        .into_iter()
-        .filter(|(name, _)| !installed.iter().any(|have| have == name))
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
+    // A package that is there in a version of another release can be removed in favour of one that is installed now, as
+    // qemu-utils of the backports is by qemu-system-x86. So what is missing afterwards is installed, too.
+    for _ in 0..ROUNDS {
+        let missing = missing(&wanted, &installed()?);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        println!("Installing from Debian's packages:");
+        for (name, reason) in &missing {
+            println!("  {name:<24} {reason}");
+        }
+        let names = names(&missing);
+        if let Err(first) = apt_install(&names) {
+            // Old or absent package lists are the usual cause, and updating them costs little beside the installation.
+            println!("Updating the package lists");
+            run::quietly(apt()?.arg("update")).with_context(|| format!("after this failed: {first:#}"))?;
+            apt_install(&names).with_context(|| format!("install by hand: apt-get install {}", names.join(" ")))?;
+        }
     }
-    println!("Installing from Debian's packages:");
-    for (name, reason) in &missing {
-        println!("  {name:<24} {reason}");
-    }
-    let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
-    if let Err(first) = apt_install(&names) {
-        // Old or absent package lists are the usual cause, and updating them costs little beside the installation.
-        println!("Updating the package lists");
-        run::quietly(apt()?.arg("update")).with_context(|| format!("after this failed: {first:#}"))?;
-        apt_install(&names).with_context(|| format!("install by hand: apt-get install {}", names.join(" ")))?;
+    let missing = names(&missing(&wanted, &installed()?)).join(" ");
+    if !missing.is_empty() {
+        bail!(
+            "packages remove each other: `apt-get install {missing}` says what stands in the way; remove that by hand"
+        );
     }
     Ok(())
+}
+
+fn names(packages: &[&'static (&'static str, &'static str)]) -> Vec<&'static str> {
+    packages.iter().map(|(name, _)| *name).collect()
+}
+
+/// Those of the wanted packages, with what they are for, that are not installed.
+fn missing(
+    wanted: &[&'static (&'static str, &'static str)],
+    installed: &[String],
+) -> Vec<&'static (&'static str, &'static str)> {
+    let is_there = |name: &str| installed.iter().any(|have| have == name);
+    wanted.iter().copied().filter(|(name, _)| !is_there(name)).collect()
 }
 
 fn apt_install(names: &[&str]) -> Result<()> {
@@ -161,6 +183,15 @@ mod tests {
     fn only_installed_packages_count() {
         let list = "gcc installed\nlibext2fs2:amd64 installed\nmmdebstrap config-files\nbroken\n";
         assert_eq!(parse_installed(list), ["gcc", "libext2fs2"]);
+    }
+
+    #[test]
+    fn what_was_removed_is_missing() {
+        let wanted: Vec<_> = Group::Rehearse.packages().iter().collect();
+        let installed =
+            |names: &[&str]| missing(&wanted, &names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        assert_eq!(names(&installed(&["qemu-system-x86"])), ["qemu-utils"]);
+        assert_eq!(names(&installed(&["qemu-system-x86", "qemu-utils"])), [""; 0]);
     }
 
     #[test]
