@@ -1,0 +1,77 @@
+//! What the rows of a run add up to.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Kind, Row};
+use crate::run::State;
+
+/// How far an action got.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// It was about to be carried out: it may or may not have been. Only the account knows.
+    Intended,
+    /// It was carried out, and gave this.
+    Done(Value),
+    /// It failed for good; part of it may have been carried out.
+    Failed(String),
+    /// It was about to be undone.
+    Undoing,
+    /// It was undone.
+    Undone,
+    /// It could not be undone.
+    UndoFailed(String),
+}
+
+/// A run, as its rows tell it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The state that it was left in.
+    pub state: State,
+    /// The actions that have rows.
+    pub actions: BTreeMap<String, Progress>,
+    /// What every action gave that was ever done, undone or not: what a rollback and [finalize](crate::finalize) go by.
+    pub outputs: BTreeMap<String, Value>,
+}
+
+impl Record {
+    /// Adds up rows; on failure the number of the row and what is wrong with it.
+    pub(super) fn of(rows: &[Row]) -> Result<Self, (i64, String)> {
+        let mut record = Self {
+            state: State::Running,
+            actions: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+        };
+        for row in rows {
+            let text = || row.entry.data.as_str().unwrap_or_default().to_owned();
+            let progress = match row.entry.kind {
+                Kind::Intent => Progress::Intended,
+                Kind::Done => Progress::Done(row.entry.data.clone()),
+                Kind::Failed => Progress::Failed(text()),
+                Kind::UndoIntent => Progress::Undoing,
+                Kind::Undone => Progress::Undone,
+                Kind::UndoFailed => Progress::UndoFailed(text()),
+                Kind::State => {
+                    record.state =
+                        State::parse(&text()).ok_or_else(|| (row.seq, format!("an unknown state, {}", text())))?;
+                    continue;
+                }
+                Kind::Note => continue,
+            };
+            let Some(action) = &row.entry.action else {
+                return Err((row.seq, "it is about an action and names none".to_owned()));
+            };
+            if let Progress::Done(output) = &progress {
+                record.outputs.insert(action.clone(), output.clone());
+            }
+            record.actions.insert(action.clone(), progress);
+        }
+        Ok(record)
+    }
+
+    /// How far an action got, if it has any row.
+    pub fn progress(&self, action: &str) -> Option<&Progress> {
+        self.actions.get(action)
+    }
+}

@@ -1,0 +1,4 @@
+//! Migrations.
+
+pub mod journal;
+pub mod run;
