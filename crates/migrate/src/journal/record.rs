@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Kind, Row};
+use super::{Entry, Kind, Row};
 use crate::run::State;
 
 /// How far an action got.
@@ -44,30 +44,35 @@ impl Record {
             outputs: BTreeMap::new(),
         };
         for row in rows {
-            let text = || row.entry.data.as_str().unwrap_or_default().to_owned();
-            let progress = match row.entry.kind {
-                Kind::Intent => Progress::Intended,
-                Kind::Done => Progress::Done(row.entry.data.clone()),
-                Kind::Failed => Progress::Failed(text()),
-                Kind::UndoIntent => Progress::Undoing,
-                Kind::Undone => Progress::Undone,
-                Kind::UndoFailed => Progress::UndoFailed(text()),
-                Kind::State => {
-                    record.state =
-                        State::parse(&text()).ok_or_else(|| (row.seq, format!("an unknown state, {}", text())))?;
-                    continue;
-                }
-                Kind::Note => continue,
-            };
-            let Some(action) = &row.entry.action else {
-                return Err((row.seq, "it is about an action and names none".to_owned()));
-            };
-            if let Progress::Done(output) = &progress {
-                record.outputs.insert(action.clone(), output.clone());
-            }
-            record.actions.insert(action.clone(), progress);
+            record.add(&row.entry).map_err(|what| (row.seq, what))?;
         }
         Ok(record)
+    }
+
+    /// Adds one row; on failure what is wrong with it.
+    pub(crate) fn add(&mut self, entry: &Entry) -> Result<(), String> {
+        let text = || entry.data.as_str().unwrap_or_default().to_owned();
+        let progress = match entry.kind {
+            Kind::Intent => Progress::Intended,
+            Kind::Done => Progress::Done(entry.data.clone()),
+            Kind::Failed => Progress::Failed(text()),
+            Kind::UndoIntent => Progress::Undoing,
+            Kind::Undone => Progress::Undone,
+            Kind::UndoFailed => Progress::UndoFailed(text()),
+            Kind::State => {
+                self.state = State::parse(&text()).ok_or_else(|| format!("an unknown state, {}", text()))?;
+                return Ok(());
+            }
+            Kind::Note => return Ok(()),
+        };
+        let Some(action) = &entry.action else {
+            return Err("it is about an action and names none".to_owned());
+        };
+        if let Progress::Done(output) = &progress {
+            self.outputs.insert(action.clone(), output.clone());
+        }
+        self.actions.insert(action.clone(), progress);
+        Ok(())
     }
 
     /// How far an action got, if it has any row.

@@ -1,0 +1,63 @@
+//! The actions of a run, in order: one file per step.
+
+pub(crate) mod assemble;
+pub(crate) mod attach;
+pub(crate) mod convert;
+pub(crate) mod detach;
+pub(crate) mod host;
+pub(crate) mod identity;
+pub(crate) mod place;
+pub(crate) mod protect;
+pub(crate) mod start;
+pub(crate) mod stop;
+pub(crate) mod swap;
+pub(crate) mod verify;
+
+use crate::action::Action;
+use crate::plan::{Plan, Volumes};
+
+/// All actions of a plan, in order.
+pub fn all(plan: &Plan) -> Vec<Box<dyn Action>> {
+    let mut actions: Vec<Box<dyn Action>> = vec![
+        Box::new(protect::Lease),
+        Box::new(protect::Hold),
+        Box::new(protect::Snapshots { stopped: false }),
+        Box::new(stop::Source),
+    ];
+    match plan.volumes {
+        Volumes::Original => {
+            let volumes = plan.target.devices.iter().cloned();
+            actions.extend(volumes.map(|device| -> Box<dyn Action> { Box::new(detach::Detach { device }) }));
+        }
+        Volumes::Copy => {
+            actions.push(Box::new(protect::Snapshots { stopped: true }));
+            let volumes = plan.target.devices.iter().cloned();
+            actions.extend(volumes.map(|device| -> Box<dyn Action> { Box::new(detach::Copy { device }) }));
+        }
+    }
+    actions.extend([
+        Box::new(host::Launch) as Box<dyn Action>,
+        Box::new(host::Answer),
+        Box::new(attach::Root),
+        Box::new(convert::Root),
+        Box::new(stop::Host),
+        Box::new(swap::Release),
+        Box::new(swap::HostRoot),
+    ]);
+    let volumes = plan.target.devices.iter().cloned();
+    actions.extend(volumes.map(|device| -> Box<dyn Action> { Box::new(assemble::Volume { device }) }));
+    actions.extend([
+        Box::new(assemble::Attributes) as Box<dyn Action>,
+        Box::new(start::Target),
+        Box::new(verify::Checks),
+        Box::new(verify::Login),
+    ]);
+    if !plan.verify.ports.is_empty() {
+        actions.push(Box::new(verify::Ports));
+    }
+    if plan.verify.command.is_some() {
+        actions.push(Box::new(verify::Command));
+    }
+    actions.extend(identity::all(plan));
+    actions
+}

@@ -1,0 +1,112 @@
+//! Where a volume is: putting it somewhere and taking it away, looking first. Everything that moves volumes goes through
+//! here.
+
+use std::time::Duration;
+
+use comeback_cloud::ids::{InstanceId, VolumeId};
+use comeback_cloud::model::{AttachState, Volume, VolumeState};
+
+use crate::action::{ActionError, Context};
+
+/// Takes a volume away from an instance, if it is there, and waits until it is free.
+pub(crate) async fn take(context: &Context, volume: &VolumeId, from: &InstanceId) -> Result<(), ActionError> {
+    let region = &context.region;
+    let now = look(context, volume).await?;
+    match now.attachment_to(from).map(|attachment| &attachment.state) {
+        None | Some(AttachState::Detached) => {}
+        Some(AttachState::Detaching) => {}
+        Some(_) => region.detach_volume(volume, from, false).await?,
+    }
+    free(context, volume).await
+}
+
+/// Waits until a volume is at no instance.
+pub(crate) async fn free(context: &Context, volume: &VolumeId) -> Result<(), ActionError> {
+    let free = |volume: &Volume| (volume.state == VolumeState::Available).then_some(());
+    Ok(context.region.volume_when(volume, context.patience.change, free).await?)
+}
+
+/// Puts a volume at an instance under a name, if it is not there, and waits until it is.
+///
+/// # Errors
+/// When it is somewhere else, or at the same instance under another name.
+pub(crate) async fn put(
+    context: &Context,
+    volume: &VolumeId,
+    at: &InstanceId,
+    device: &str,
+) -> Result<(), ActionError> {
+    let region = &context.region;
+    let now = look(context, volume).await?;
+    let elsewhere = now
+        .attachments
+        .iter()
+        .find(|attachment| attachment.instance.as_ref() != Some(at) && attachment.state != AttachState::Detached);
+    if let Some(other) = elsewhere {
+        let holder = other.instance.as_ref().map_or("a service of AWS", InstanceId::as_str);
+        return Err(ActionError::unexpected(
+            format!("{volume} should go to {at}, and is {} {holder}", other.state),
+            format!("detach it from {holder} if that is right, then `comeback resume` or `comeback rollback`"),
+        ));
+    }
+    match now.attachment_to(at) {
+        Some(attachment) if attachment.device.as_deref() != Some(device) => {
+            return Err(ActionError::unexpected(
+                format!(
+                    "{volume} should be {device} of {at}, and is {}",
+                    attachment.device.as_deref().unwrap_or("there without a name")
+                ),
+                format!("detach it from {at}, then `comeback resume` or `comeback rollback`"),
+            ));
+        }
+        Some(attachment) if attachment.state != AttachState::Detached => {}
+        _ => region.attach_volume(volume, at, device).await?,
+    }
+    attached(context, volume, at, context.patience.change).await
+}
+
+/// Waits until a volume is attached to an instance.
+async fn attached(
+    context: &Context,
+    volume: &VolumeId,
+    to: &InstanceId,
+    within: Duration,
+) -> Result<(), ActionError> {
+    let there = |volume: &Volume| {
+        volume
+            .attachment_to(to)
+            .filter(|attachment| attachment.state == AttachState::Attached)
+            .map(|_| ())
+    };
+    Ok(context.region.volume_when(volume, within, there).await?)
+}
+
+/// Sets whether a volume is deleted with its instance, if it is not so already.
+pub(crate) async fn set_delete_on_termination(
+    context: &Context,
+    instance: &InstanceId,
+    volume: &VolumeId,
+    device: &str,
+    wanted: bool,
+) -> Result<(), ActionError> {
+    let now = look(context, volume).await?;
+    let is = now.attachment_to(instance).map(|attachment| attachment.delete_on_termination);
+    if is != Some(wanted) {
+        context
+            .region
+            .set_delete_on_termination(instance, device, wanted)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A volume as it is now.
+pub(crate) async fn look(context: &Context, volume: &VolumeId) -> Result<Volume, ActionError> {
+    let found = context.region.volumes(std::slice::from_ref(volume)).await?;
+    found.into_iter().next().ok_or_else(|| {
+        ActionError::unexpected(
+            format!("{volume} is gone"),
+            "find out who deleted it; its snapshot is named by `comeback status`",
+        )
+    })
+}

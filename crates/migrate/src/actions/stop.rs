@@ -1,0 +1,129 @@
+//! Steps 1 and 6: instances are stopped.
+
+use async_trait::async_trait;
+use comeback_cloud::calls::{Action as Call, actions as calls};
+use comeback_cloud::ids::InstanceId;
+use comeback_cloud::model::{Instance, InstanceState};
+use serde_json::{Value, json};
+
+use super::protect::{self, instance};
+use super::start;
+use crate::action::{Action, ActionError, Context};
+use crate::progress::Event;
+use crate::step::Step;
+
+/// Stops an instance and waits until it is. A guest that does not shut down, as one that never booted, has its power taken
+/// away in the end.
+pub(crate) async fn stop(context: &Context, action: &str, id: &InstanceId) -> Result<(), ActionError> {
+    let region = &context.region;
+    let now = instance(region, id).await?;
+    match now.state {
+        InstanceState::Stopped => return Ok(()),
+        InstanceState::Stopping => {}
+        InstanceState::Terminated | InstanceState::ShuttingDown => return Err(gone(&now)),
+        _ => region.stop(id, false).await?,
+    }
+    let stopped = |now: &Instance| match now.state {
+        InstanceState::Stopped => Some(Ok(())),
+        InstanceState::Terminated | InstanceState::ShuttingDown => Some(Err(gone(now))),
+        _ => None,
+    };
+    match region.instance_when(id, context.patience.shutdown, stopped).await {
+        Ok(stopped) => return stopped,
+        Err(error) if error.kind == comeback_cloud::ErrorKind::Late => {}
+        Err(error) => return Err(error.into()),
+    }
+    context.reporter.tell(Event::Goes {
+        action: action.to_owned(),
+        what: format!(
+            "{id} has not shut down in {} s; its power is taken away now",
+            context.patience.shutdown.as_secs()
+        ),
+    });
+    region.stop(id, true).await?;
+    region.instance_when(id, context.patience.change, stopped).await?
+}
+
+fn gone(instance: &Instance) -> ActionError {
+    ActionError::unexpected(
+        format!("{} is {}", instance.id, instance.state),
+        "its volumes may be left: `comeback status` names their snapshots",
+    )
+}
+
+/// Step 1: the source.
+pub(crate) struct Source;
+
+#[async_trait]
+impl Action for Source {
+    fn id(&self) -> String {
+        "stop/source".to_owned()
+    }
+
+    fn step(&self) -> Step {
+        Step::Stop
+    }
+
+    fn title(&self) -> String {
+        "stop the source".to_owned()
+    }
+
+    fn calls(&self) -> &'static [&'static Call] {
+        &[&calls::DESCRIBE_INSTANCES, &calls::STOP_INSTANCES, &calls::START_INSTANCES]
+    }
+
+    async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
+        let was = protect::source(context).await?.state;
+        stop(context, &self.id(), context.plan.instance()).await?;
+        Ok(json!({ "was": was }))
+    }
+
+    /// Starts it only if that was asked for: whether it comes up is why all this is done.
+    async fn undo(&self, context: &Context) -> Result<(), ActionError> {
+        if context.start_source {
+            start::start(context, context.plan.instance()).await?;
+        }
+        Ok(())
+    }
+
+    fn by_hand(&self, context: &Context) -> Vec<String> {
+        vec![format!(
+            "aws ec2 start-instances --region {} --instance-ids {}",
+            context.plan.region,
+            context.plan.instance()
+        )]
+    }
+}
+
+/// Step 6: the host.
+pub(crate) struct Host;
+
+#[async_trait]
+impl Action for Host {
+    fn id(&self) -> String {
+        "stop/host".to_owned()
+    }
+
+    fn step(&self) -> Step {
+        Step::StopHost
+    }
+
+    fn title(&self) -> String {
+        "stop the host".to_owned()
+    }
+
+    fn calls(&self) -> &'static [&'static Call] {
+        &[&calls::DESCRIBE_INSTANCES, &calls::STOP_INSTANCES]
+    }
+
+    async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
+        let host = super::host::launched(context)?;
+        stop(context, &self.id(), &host.instance).await?;
+        Ok(Value::Null)
+    }
+
+    /// Nothing: on the way back nobody needs the host.
+    async fn undo(&self, _context: &Context) -> Result<(), ActionError> {
+        Ok(())
+    }
+}
