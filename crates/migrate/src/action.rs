@@ -43,13 +43,16 @@ pub trait Action: Send + Sync {
     fn title(&self) -> String;
 
     /// The calls that it and its undo may make.
-    fn calls(&self) -> &'static [&'static comeback_cloud::calls::Action];
+    fn calls(&self) -> Vec<&'static comeback_cloud::calls::Action>;
 
     /// Carries it out, as far as it is not. What it gives is kept in the journal.
     async fn apply(&self, context: &Context) -> Result<Value, ActionError>;
 
-    /// Takes it back, as far as it was carried out.
-    async fn undo(&self, context: &Context) -> Result<(), ActionError>;
+    /// Takes it back, as far as it was carried out. Where nothing is taken back, the action says why.
+    async fn undo(&self, context: &Context) -> Result<(), ActionError> {
+        let _ = context;
+        Ok(())
+    }
 
     /// What a person types to take it back, if [`undo`](Self::undo) cannot.
     fn by_hand(&self, context: &Context) -> Vec<String> {

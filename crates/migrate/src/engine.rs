@@ -99,11 +99,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn take_up(
-        journal: Journal,
-        context: Context,
-        watch: Option<Arc<dyn Watch>>,
-    ) -> Result<Self, JournalError> {
+    pub fn take_up(journal: Journal, context: Context, watch: Option<Arc<dyn Watch>>) -> Result<Self, JournalError> {
         let record = journal.record(&context.run)?;
         for (action, output) in &record.outputs {
             context.outputs.insert(action.clone(), output.clone());
@@ -202,10 +198,40 @@ impl Engine {
         Ok(state)
     }
 
+    /// Deletes, from a run that is complete or rolled back. Gives the state that it came to.
+    ///
+    /// # Errors
+    /// [`RunError`]: the run can be taken up where it is.
+    pub async fn finalize(&mut self, actions: &[Box<dyn Action>]) -> Result<State, RunError> {
+        match self.record.state {
+            State::Complete | State::RolledBack | State::Finalizing => {}
+            State::Finalized => return Ok(State::Finalized),
+            State::Running | State::Failed => {
+                return Err(self.refuse("it is not over: `comeback resume` or `comeback rollback` first"));
+            }
+            State::RollingBack | State::Stuck => return Err(self.refuse("`comeback rollback` first")),
+        }
+        if self.record.state != State::Finalizing {
+            self.enter(State::Finalizing).await?;
+        }
+        for action in actions {
+            if let Some(Progress::Done(_)) = self.record.progress(&action.id()) {
+                continue;
+            }
+            if let Err(error) = self.apply(action.as_ref()).await? {
+                self.fail(action.as_ref(), &error, Kind::Failed, Vec::new()).await?;
+                return Ok(State::Finalizing);
+            }
+        }
+        self.enter(State::Finalized).await?;
+        Ok(State::Finalized)
+    }
+
     async fn apply(&mut self, action: &dyn Action) -> Result<Result<(), ActionError>, RunError> {
         let id = action.id();
         if !matches!(self.record.progress(&id), Some(Progress::Intended)) {
-            self.write(Entry::about(Kind::Intent, &id, serde_json::Value::Null)).await?;
+            self.write(Entry::about(Kind::Intent, &id, serde_json::Value::Null))
+                .await?;
         }
         let began = self.begins(action, false);
         match self.insist(&id, || action.apply(&self.context)).await {
@@ -228,7 +254,8 @@ impl Engine {
         let began = self.begins(action, true);
         match self.insist(&id, || action.undo(&self.context)).await {
             Ok(()) => {
-                self.write(Entry::about(Kind::Undone, &id, serde_json::Value::Null)).await?;
+                self.write(Entry::about(Kind::Undone, &id, serde_json::Value::Null))
+                    .await?;
                 self.ends(action, true, began);
                 Ok(Ok(()))
             }
@@ -297,7 +324,11 @@ impl Engine {
         if let Some(watch) = &self.watch {
             watch.after_write().await;
         }
-        self.record.add(&entry);
+        self.record.add(&entry).map_err(|what| JournalError::Row {
+            path: self.journal.path().to_owned(),
+            seq: 0,
+            what,
+        })?;
         Ok(())
     }
 

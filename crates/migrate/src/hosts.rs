@@ -23,6 +23,12 @@ pub trait Hosts: Send + Sync + fmt::Debug {
     /// When they cannot be made or saved.
     fn user_data(&self, folder: &Path) -> Result<UserData, HostError>;
 
+    /// Deletes the keys of a run that is over.
+    ///
+    /// # Errors
+    /// When they are there and cannot be deleted.
+    fn forget(&self, folder: &Path) -> Result<(), HostError>;
+
     /// Knocks until the host answers and has the converter.
     ///
     /// # Errors

@@ -1,4 +1,28 @@
-//! Migrations.
+//! A migration: a paravirtual instance stops, its root is converted on an HVM host and becomes that host's root, and the
+//! host starts as what the source was.
+//!
+//! ```text
+//! plan/      what would be done, and refused       Region ─▶ Plan, serializable, stale when its source has changed
+//!   ▼
+//! actions/   the steps, each action with its undo   Plan ─▶ list of actions
+//!   ▼
+//! engine     carries them out, forward and back     intent ─▶ call ─▶ what it gave, all in the
+//! journal/   `SQLite`, on stable storage
+//!   ▼
+//! finalize   the point of no return
+//! ```
+//!
+//! Only this crate changes anything in an account.
 
+pub mod action;
+pub mod actions;
+mod console;
+pub mod engine;
+pub mod finalize;
+pub mod hosts;
 pub mod journal;
+pub mod lease;
+pub mod plan;
+pub mod progress;
 pub mod run;
+pub mod step;

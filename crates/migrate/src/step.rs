@@ -33,10 +33,12 @@ pub enum Step {
     Verify,
     /// Move addresses, interfaces and load balancers.
     Move,
+    /// Delete what is no longer needed. No part of a run, but of what comes after it.
+    Finalize,
 }
 
 impl Step {
-    /// All of them, in order.
+    /// Those of a run, in order.
     pub const ALL: [Self; 12] = [
         Self::Protect,
         Self::Stop,
@@ -67,6 +69,7 @@ impl Step {
             Self::Start => "9",
             Self::Verify => "✓",
             Self::Move => "→",
+            Self::Finalize => "×",
         }
     }
 
@@ -85,6 +88,7 @@ impl Step {
             Self::Start => "start the target",
             Self::Verify => "verify that it is back",
             Self::Move => "move what leads to the source",
+            Self::Finalize => "delete what is no longer needed",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use comeback_cloud::calls::{Action as Call, actions as calls};
+use comeback_cloud::model::UserData;
 use serde_json::Value;
 
 use super::host::launched;
@@ -18,7 +19,10 @@ pub(crate) struct Volume {
 impl Volume {
     /// Its name at the target. The root's is that of the root that the host has had, whatever the plan expected of its image.
     fn name(&self, context: &Context) -> Result<String, ActionError> {
-        let is_root = context.plan.root().is_some_and(|root| root.volume == self.device.volume);
+        let is_root = context
+            .plan
+            .root()
+            .is_some_and(|root| root.volume == self.device.volume);
         if is_root {
             Ok(launched(context)?.root_device)
         } else {
@@ -41,8 +45,8 @@ impl Action for Volume {
         format!("attach {} as {}", self.device.volume, self.device.becomes)
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![
             &calls::DESCRIBE_VOLUMES,
             &calls::ATTACH_VOLUME,
             &calls::DETACH_VOLUME,
@@ -66,7 +70,12 @@ impl Action for Volume {
     }
 
     fn by_hand(&self, context: &Context) -> Vec<String> {
-        let detach = |volume| format!("aws ec2 detach-volume --region {} --volume-id {volume}", context.plan.region);
+        let detach = |volume| {
+            format!(
+                "aws ec2 detach-volume --region {} --volume-id {volume}",
+                context.plan.region
+            )
+        };
         detach::volume(context, &self.device).map(detach).into_iter().collect()
     }
 }
@@ -89,8 +98,8 @@ impl Action for Attributes {
         "give the target the source's user data and settings".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::MODIFY_INSTANCE_ATTRIBUTE]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![&calls::MODIFY_INSTANCE_ATTRIBUTE]
     }
 
     /// Setting a value twice is as good as once: it is not looked at first.
@@ -98,7 +107,9 @@ impl Action for Attributes {
         let target = launched(context)?.instance;
         let (region, source) = (&context.region, &context.plan.source);
         let wanted = &source.attributes;
-        region.set_user_data(&target, wanted.user_data.as_ref()).await?;
+        // Without any, what the host was started with is taken away all the same.
+        let user_data = wanted.user_data.clone().unwrap_or_else(|| UserData(Vec::new()));
+        region.set_user_data(&target, &user_data).await?;
         region.set_shutdown_behavior(&target, &wanted.shutdown_behavior).await?;
         if wanted.termination_protected {
             region.set_termination_protection(&target, true).await?;

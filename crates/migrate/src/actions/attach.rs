@@ -41,8 +41,8 @@ impl Action for Root {
         "attach the source's root to the host".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![
             &calls::DESCRIBE_INSTANCES,
             &calls::DESCRIBE_VOLUMES,
             &calls::ATTACH_VOLUME,
@@ -79,7 +79,12 @@ impl Action for Root {
 
     fn by_hand(&self, context: &Context) -> Vec<String> {
         let volume = root(&context.plan).and_then(|root| detach::volume(context, root));
-        let detach = |volume| format!("aws ec2 detach-volume --region {} --volume-id {volume}", context.plan.region);
+        let detach = |volume| {
+            format!(
+                "aws ec2 detach-volume --region {} --volume-id {volume}",
+                context.plan.region
+            )
+        };
         volume.map(detach).into_iter().collect()
     }
 }

@@ -28,8 +28,8 @@ impl Action for Root {
         format!("convert the root for {}", "HVM")
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::DESCRIBE_INSTANCES, &calls::DESCRIBE_VOLUMES]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![&calls::DESCRIBE_INSTANCES, &calls::DESCRIBE_VOLUMES]
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
@@ -54,8 +54,5 @@ impl Action for Root {
         given(&host.convert(&job, &context.folder, &progress).await?)
     }
 
-    /// Nothing: the disk still boots as PV, and the patch is saved.
-    async fn undo(&self, _context: &Context) -> Result<(), ActionError> {
-        Ok(())
-    }
+    // No undo: the disk still boots as PV, and the patch is saved.
 }

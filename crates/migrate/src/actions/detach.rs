@@ -1,10 +1,10 @@
 //! Step 2: the volumes come off the source. Or, where they are to be left alone, copies of them are made.
 
 use async_trait::async_trait;
+use comeback_cloud::VolumeRequest;
 use comeback_cloud::calls::{Action as Call, actions as calls};
 use comeback_cloud::ids::VolumeId;
 use comeback_cloud::model::VolumeState;
-use comeback_cloud::request::VolumeRequest;
 use serde_json::Value;
 
 use super::place;
@@ -32,8 +32,8 @@ impl Action for Detach {
         format!("detach {} ({}) from the source", self.device.volume, self.device.was)
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![
             &calls::DESCRIBE_VOLUMES,
             &calls::DETACH_VOLUME,
             &calls::ATTACH_VOLUME,
@@ -94,8 +94,8 @@ impl Action for Copy {
         format!("make a copy of {} ({})", self.device.volume, self.device.was)
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::CREATE_VOLUME, &calls::DESCRIBE_VOLUMES, &calls::CREATE_TAGS]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![&calls::CREATE_VOLUME, &calls::DESCRIBE_VOLUMES, &calls::CREATE_TAGS]
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
@@ -104,7 +104,12 @@ impl Action for Copy {
             .snapshots
             .into_iter()
             .find_map(|(volume, snapshot)| (volume == self.device.volume).then_some(snapshot));
-        let original = context.plan.source.volumes.iter().find(|volume| volume.id == self.device.volume);
+        let original = context
+            .plan
+            .source
+            .volumes
+            .iter()
+            .find(|volume| volume.id == self.device.volume);
         let (Some(snapshot), Some(original)) = (snapshot, original) else {
             return Err(ActionError::unexpected(
                 format!("the plan and its snapshots do not name {}", self.device.volume),
@@ -123,7 +128,9 @@ impl Action for Copy {
                 size_gib: Some(original.size_gib),
                 kind: original.kind.clone(),
                 // Only these take a number; gp2 has one of its own that cannot be asked for.
-                iops: original.iops.filter(|_| matches!(original.kind.as_str(), "io1" | "io2" | "gp3")),
+                iops: original
+                    .iops
+                    .filter(|_| matches!(original.kind.as_str(), "io1" | "io2" | "gp3")),
                 throughput: original.throughput.filter(|_| original.kind == "gp3"),
                 encrypted: original.encrypted.then_some(true),
                 kms_key: original.kms_key.clone(),
@@ -147,8 +154,5 @@ impl Action for Copy {
         given(&made.id)
     }
 
-    /// Nothing: what was made is kept until `finalize`.
-    async fn undo(&self, _context: &Context) -> Result<(), ActionError> {
-        Ok(())
-    }
+    // No undo: what was made is kept until `finalize`.
 }

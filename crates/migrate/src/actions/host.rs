@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use comeback_cloud::Filter;
 use comeback_cloud::calls::{Action as Call, actions as calls};
 use comeback_cloud::ids::{InstanceId, InterfaceId, VolumeId};
-use comeback_cloud::model::{Instance, InstanceState, ShutdownBehavior};
-use comeback_cloud::request::{NetworkUse, RunRequest};
+use comeback_cloud::model::{Instance, InstanceState, Monitoring, ShutdownBehavior};
+use comeback_cloud::{NetworkUse, RunRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -86,8 +86,8 @@ impl Action for Launch {
         "launch the HVM host beside the source".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![
             &calls::RUN_INSTANCES,
             &calls::CREATE_TAGS,
             &calls::DESCRIBE_INSTANCES,
@@ -130,7 +130,7 @@ impl Launch {
             return Ok(Some(protect::instance(&context.region, &launched.instance).await?));
         }
         let ours = Filter::new(format!("tag:{TAG_RUN}"), [context.run.as_str()]);
-        let found = context.region.instances_matching(&[ours]).await?;
+        let found = context.region.instances_where(&[ours]).await?;
         Ok(found
             .into_iter()
             .find(|instance| !matches!(instance.state, InstanceState::Terminated | InstanceState::ShuttingDown)))
@@ -140,7 +140,10 @@ impl Launch {
         let plan = &context.plan;
         let source = &plan.source.instance;
         let subnet = source.subnet.clone().ok_or_else(|| {
-            ActionError::unexpected(format!("{} is in no subnet", source.id), "EC2-Classic is gone since 2023")
+            ActionError::unexpected(
+                format!("{} is in no subnet", source.id),
+                "EC2-Classic is gone since 2023",
+            )
         })?;
         let network = NetworkUse::Subnet {
             subnet,
@@ -163,7 +166,7 @@ impl Launch {
         request.profile = source.iam_profile.clone();
         request.key_name = source.key_name.clone();
         request.placement = Some(source.placement.clone());
-        request.monitoring = source.monitoring.is_on();
+        request.monitoring = matches!(source.monitoring, Monitoring::Enabled | Monitoring::Pending);
         request.metadata_options = source.metadata_options.clone();
         // Whatever the source does: a host that shuts down must not be gone with the root on it.
         request.shutdown_behavior = ShutdownBehavior::Stop;
@@ -213,17 +216,13 @@ impl Action for Answer {
         "reach the host by SSH and push the converter".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::DESCRIBE_INSTANCES]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![&calls::DESCRIBE_INSTANCES]
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
         let door = door(context).await?;
         let host = context.hosts.open(&door, &context.folder).await?;
         given(&host.disks().await?)
-    }
-
-    async fn undo(&self, _context: &Context) -> Result<(), ActionError> {
-        Ok(())
     }
 }

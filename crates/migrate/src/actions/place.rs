@@ -23,7 +23,10 @@ pub(crate) async fn take(context: &Context, volume: &VolumeId, from: &InstanceId
 /// Waits until a volume is at no instance.
 pub(crate) async fn free(context: &Context, volume: &VolumeId) -> Result<(), ActionError> {
     let free = |volume: &Volume| (volume.state == VolumeState::Available).then_some(());
-    Ok(context.region.volume_when(volume, context.patience.change, free).await?)
+    Ok(context
+        .region
+        .volume_when(volume, context.patience.change, free)
+        .await?)
 }
 
 /// Puts a volume at an instance under a name, if it is not there, and waits until it is.
@@ -66,12 +69,7 @@ pub(crate) async fn put(
 }
 
 /// Waits until a volume is attached to an instance.
-async fn attached(
-    context: &Context,
-    volume: &VolumeId,
-    to: &InstanceId,
-    within: Duration,
-) -> Result<(), ActionError> {
+async fn attached(context: &Context, volume: &VolumeId, to: &InstanceId, within: Duration) -> Result<(), ActionError> {
     let there = |volume: &Volume| {
         volume
             .attachment_to(to)
@@ -90,7 +88,9 @@ pub(crate) async fn set_delete_on_termination(
     wanted: bool,
 ) -> Result<(), ActionError> {
     let now = look(context, volume).await?;
-    let is = now.attachment_to(instance).map(|attachment| attachment.delete_on_termination);
+    let is = now
+        .attachment_to(instance)
+        .map(|attachment| attachment.delete_on_termination);
     if is != Some(wanted) {
         context
             .region

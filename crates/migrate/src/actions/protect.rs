@@ -49,8 +49,8 @@ impl Action for Lease {
         "mark the source as ours".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::DESCRIBE_INSTANCES, &calls::CREATE_TAGS, &calls::DELETE_TAGS]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![&calls::DESCRIBE_INSTANCES, &calls::CREATE_TAGS, &calls::DELETE_TAGS]
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
@@ -124,8 +124,8 @@ impl Action for Hold {
         "switch automatic recovery and reboot migration off".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::DESCRIBE_INSTANCES, &calls::MODIFY_INSTANCE_MAINTENANCE_OPTIONS]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![&calls::DESCRIBE_INSTANCES, &calls::MODIFY_INSTANCE_MAINTENANCE_OPTIONS]
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
@@ -156,10 +156,11 @@ async fn set_maintenance(
     migration: Option<&RebootMigration>,
 ) -> Result<(), ActionError> {
     let now = source(context).await?.maintenance_options;
-    if now.auto_recovery != *recovery || (now.reboot_migration.is_some() && now.reboot_migration.as_ref() != migration) {
+    if now.auto_recovery != *recovery || (now.reboot_migration.is_some() && now.reboot_migration.as_ref() != migration)
+    {
         context
             .region
-            .set_maintenance_options(context.plan.instance(), Some(recovery.clone()), migration.cloned())
+            .set_maintenance_options(context.plan.instance(), Some(recovery), migration)
             .await?;
     }
     Ok(())
@@ -197,8 +198,12 @@ impl Action for Snapshots {
         "snapshot all volumes, and wait until that is complete".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::DESCRIBE_SNAPSHOTS, &calls::CREATE_SNAPSHOTS, &calls::CREATE_TAGS]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![
+            &calls::DESCRIBE_SNAPSHOTS,
+            &calls::CREATE_SNAPSHOTS,
+            &calls::CREATE_TAGS,
+        ]
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
@@ -207,12 +212,15 @@ impl Action for Snapshots {
             let what = format!("comeback {}: {}", context.run, context.plan.instance());
             snapshots = context
                 .region
-                .create_snapshots(context.plan.instance(), &what, &context.tags(&self.id()))
+                .create_snapshots(context.plan.instance(), false, &what, &context.tags(&self.id()))
                 .await?;
         }
         let mut taken = Vec::new();
         for volume in &context.plan.source.volumes {
-            let Some(snapshot) = snapshots.iter().find(|snapshot| snapshot.volume.as_ref() == Some(&volume.id)) else {
+            let Some(snapshot) = snapshots
+                .iter()
+                .find(|snapshot| snapshot.volume.as_ref() == Some(&volume.id))
+            else {
                 return Err(ActionError::unexpected(
                     format!("the snapshots have none of {}", volume.id),
                     "was it attached after the plan was made? Make a new plan",
@@ -224,10 +232,7 @@ impl Action for Snapshots {
         given(&Taken { snapshots: taken })
     }
 
-    /// Nothing: snapshots are kept until `finalize`, whatever happens.
-    async fn undo(&self, _context: &Context) -> Result<(), ActionError> {
-        Ok(())
-    }
+    // No undo: snapshots are kept until `finalize`, whatever happens.
 }
 
 impl Snapshots {
@@ -237,7 +242,7 @@ impl Snapshots {
             Filter::new(format!("tag:{TAG_RUN}"), [context.run.as_str()]),
             Filter::new(format!("tag:{TAG_ACTION}"), [self.id()]),
         ];
-        let mut found = context.region.snapshots_matching(&filters).await?;
+        let mut found = context.region.snapshots_where(&filters).await?;
         // A failed one is no snapshot; with the next set it is taken again.
         found.retain(|snapshot| snapshot.state != SnapshotState::Error);
         Ok(found)

@@ -67,8 +67,12 @@ impl Action for Target {
         "start the target".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::DESCRIBE_INSTANCES, &calls::START_INSTANCES, &calls::STOP_INSTANCES]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![
+            &calls::DESCRIBE_INSTANCES,
+            &calls::START_INSTANCES,
+            &calls::STOP_INSTANCES,
+        ]
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {

@@ -68,8 +68,12 @@ impl Action for Source {
         "stop the source".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::DESCRIBE_INSTANCES, &calls::STOP_INSTANCES, &calls::START_INSTANCES]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![
+            &calls::DESCRIBE_INSTANCES,
+            &calls::STOP_INSTANCES,
+            &calls::START_INSTANCES,
+        ]
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
@@ -112,8 +116,8 @@ impl Action for Host {
         "stop the host".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::DESCRIBE_INSTANCES, &calls::STOP_INSTANCES]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![&calls::DESCRIBE_INSTANCES, &calls::STOP_INSTANCES]
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
@@ -122,8 +126,5 @@ impl Action for Host {
         Ok(Value::Null)
     }
 
-    /// Nothing: on the way back nobody needs the host.
-    async fn undo(&self, _context: &Context) -> Result<(), ActionError> {
-        Ok(())
-    }
+    // No undo: on the way back nobody needs the host.
 }

@@ -27,8 +27,8 @@ impl Action for Release {
         "detach the converted root from its secondary place".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::DESCRIBE_VOLUMES, &calls::DETACH_VOLUME]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![&calls::DESCRIBE_VOLUMES, &calls::DETACH_VOLUME]
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
@@ -38,10 +38,7 @@ impl Action for Release {
         Ok(Value::Null)
     }
 
-    /// Nothing: the way back takes it off the host anyway.
-    async fn undo(&self, _context: &Context) -> Result<(), ActionError> {
-        Ok(())
-    }
+    // No undo: the way back takes it off the host anyway.
 }
 
 /// Takes the host's own root off.
@@ -61,8 +58,8 @@ impl Action for HostRoot {
         "detach the host's own root".to_owned()
     }
 
-    fn calls(&self) -> &'static [&'static Call] {
-        &[&calls::DESCRIBE_VOLUMES, &calls::DETACH_VOLUME, &calls::ATTACH_VOLUME]
+    fn calls(&self) -> Vec<&'static Call> {
+        vec![&calls::DESCRIBE_VOLUMES, &calls::DETACH_VOLUME, &calls::ATTACH_VOLUME]
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {

@@ -134,7 +134,14 @@ fn rubbish_is_no_journal() {
 fn the_folder_is_the_users_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let (_folder, journal) = journal();
-    let mode = journal.path().parent().unwrap().metadata().unwrap().permissions().mode();
+    let mode = journal
+        .path()
+        .parent()
+        .unwrap()
+        .metadata()
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o700);
 }
 
@@ -142,7 +149,10 @@ fn the_folder_is_the_users_alone() {
 fn names_of_runs() {
     let day = jiff::civil::date(2018, 1, 4);
     let (one, other) = (RunId::new(day), RunId::new(day));
-    assert!(one.as_str().starts_with("20180104-") && one.as_str().len() == 14, "{one}");
+    assert!(
+        one.as_str().starts_with("20180104-") && one.as_str().len() == 14,
+        "{one}"
+    );
     assert_ne!(one, other);
     for state in State::ALL {
         assert_eq!(State::parse(state.name()), Some(state));

@@ -4,7 +4,9 @@
 //! A run follows its plan and nothing else: whatever a step needs to know of the source is in here, as it was when a person
 //! agreed to it.
 
-use comeback_cloud::ids::{AccountId, AllocationId, ImageId, InstanceId, InterfaceId, RegionName, TargetGroupArn, VolumeId};
+use comeback_cloud::ids::{
+    AccountId, AllocationId, ImageId, InstanceId, InterfaceId, RegionName, TargetGroupArn, VolumeId,
+};
 use comeback_cloud::model::{Address, Attributes, Instance, Interface, Target as Registered, Volume};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -231,7 +233,10 @@ impl Plan {
     /// The ways of all other volumes.
     pub fn data(&self) -> impl Iterator<Item = &Device> {
         let root = self.source.instance.root().map(|device| &device.volume);
-        self.target.devices.iter().filter(move |device| Some(&device.volume) != root)
+        self.target
+            .devices
+            .iter()
+            .filter(move |device| Some(&device.volume) != root)
     }
 
     /// Elastic IP addresses in front of the source's primary interface, which move to the target's. Those in front of other
