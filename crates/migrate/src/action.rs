@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::hosts::{HostError, Hosts};
 use crate::plan::Plan;
-use crate::progress::Reporter;
+use crate::progress::{Reporter, Silent};
 use crate::run::RunId;
 use crate::step::Step;
 
@@ -128,10 +128,6 @@ impl Default for Patience {
 pub(crate) struct Outputs(Mutex<BTreeMap<String, Value>>);
 
 impl Outputs {
-    pub(crate) fn new(outputs: BTreeMap<String, Value>) -> Self {
-        Self(Mutex::new(outputs))
-    }
-
     pub(crate) fn insert(&self, action: String, output: Value) {
         self.0
             .lock()
@@ -149,6 +145,21 @@ impl Outputs {
 }
 
 impl Context {
+    /// A context without anything done.
+    pub fn new(run: RunId, plan: Plan, region: Region, hosts: Arc<dyn Hosts>, folder: PathBuf) -> Self {
+        Self {
+            run,
+            plan,
+            region,
+            hosts,
+            folder,
+            patience: Patience::default(),
+            start_source: false,
+            reporter: Arc::new(Silent),
+            outputs: Outputs::default(),
+        }
+    }
+
     /// What an earlier action gave, if it has given anything.
     ///
     /// # Errors

@@ -26,3 +26,4 @@ pub mod plan;
 pub mod progress;
 pub mod run;
 pub mod step;
+pub mod store;
