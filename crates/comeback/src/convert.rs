@@ -8,7 +8,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use comeback_convert::conversion::{self, Conversion};
 use comeback_convert::edits::{Action, FileChange};
-use comeback_convert::plan::{Layout, Placement, PlanError, Target};
+use comeback_convert::in_place::{self, Beginning};
+use comeback_convert::plan::{Layout, Placement, Target};
+use comeback_convert::refusal;
 use comeback_convert::relocation::Relocation;
 use comeback_convert::verdict::Assessment;
 use comeback_disk::boot::assets::Assets;
@@ -16,11 +18,10 @@ use comeback_disk::image::{self, Access, Format, Image, ImageError};
 use comeback_disk::io::{ReadAt, WriteAt};
 use comeback_disk::patch::Patch;
 use comeback_disk::probe::{self, Content};
-use comeback_disk::saved::{Request, Saved, SavedError, Span, State, Summary};
+use comeback_disk::saved::Saved;
 use comeback_disk::table;
 use comeback_disk::view::View;
 use comeback_guest::kernels::KernelReader;
-use comeback_guest::system::Disk;
 use serde::Serialize;
 use similar::TextDiff;
 
@@ -107,15 +108,8 @@ fn prepare(disk: Arc<dyn ReadAt>, arguments: &ConvertArguments, now: i64) -> Res
     let assets = Assets::find().context("finding boot code")?;
     conversion::convert(disk, target(arguments), &assets, now)
         .inspect_err(|error| {
-            let findings = match error {
-                conversion::ConvertError::Plan(error @ (PlanError::Forbidden(_) | PlanError::Blocked { .. })) => {
-                    error.findings()
-                }
-                conversion::ConvertError::NotProven { findings, .. } => findings,
-                _ => return,
-            };
             let mut text = String::new();
-            for finding in findings {
+            for finding in refusal::findings(error) {
                 output::finding(&mut text, finding);
             }
             output::say(&text);
@@ -129,15 +123,19 @@ fn in_place(arguments: &ConvertArguments) -> Result<Exit> {
     let converting = || format!("converting {}", arguments.disk.disk.display());
     tell_users(&image);
     let folder = keep::folder(&arguments.keep, &image)?;
-    let earlier = match Saved::load(&folder).with_context(converting)? {
-        Some(saved) if !arguments.dry_run => match settle(saved, &image).with_context(converting)? {
-            Settled::Completed(saved) => return resumed(&saved, &image, true, arguments.json),
-            Settled::Kept => true,
-            Settled::Gone => false,
-        },
-        Some(saved) if keep::interrupted(&folder, &image) => return resumed(&saved, &image, false, arguments.json),
-        Some(_) => true,
-        None => false,
+    let earlier = if arguments.dry_run {
+        match Saved::load(&folder).with_context(converting)? {
+            Some(saved) if in_place::is_interrupted(&folder, &image) => {
+                return resumed(&saved, &image, false, arguments.json);
+            }
+            saved => saved.is_some(),
+        }
+    } else {
+        match in_place::begin(&folder, &image, &mut |_, _| ()).with_context(converting)? {
+            Beginning::Completed(saved) => return resumed(&saved, &image, true, arguments.json),
+            Beginning::Kept => true,
+            Beginning::Fresh => false,
+        }
     };
     let conversion = prepare(Arc::clone(&image) as Arc<dyn ReadAt>, arguments, now())?;
     let report = |applied, saved| Report {
@@ -173,21 +171,14 @@ fn in_place(arguments: &ConvertArguments) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     if earlier {
-        let aside = keep::set_aside(&folder)?;
+        let aside = in_place::set_aside(&folder)?;
         output::say(&format!(
             "comeback: the bytes saved by an earlier conversion are now in {}\n",
             aside.display()
         ));
     }
     keep::make_parent(&arguments.keep, &image, &folder)?;
-    let request = Request {
-        image: image.path(),
-        format: image.format(),
-        ids: ids(&conversion.before.guest.disk),
-        witnesses: witnesses(&conversion.before.guest.disk),
-        description: serde_json::to_value(&conversion.plan)?,
-    };
-    let mut saved = Saved::create(&folder, image.as_ref(), &conversion.patch, request).with_context(converting)?;
+    let mut saved = in_place::save(&conversion, &image, &folder).with_context(converting)?;
     saved.apply(image.as_ref(), &mut |_, _| ()).with_context(converting)?;
     if arguments.json {
         output::json(&report(true, Some(&folder)))?;
@@ -207,39 +198,6 @@ fn in_place(arguments: &ConvertArguments) -> Result<Exit> {
         output::print(&text)?;
     }
     Ok(Exit::Done)
-}
-
-/// What became of a conversion that was saved earlier.
-enum Settled {
-    /// It had been interrupted, and is complete now.
-    Completed(Saved),
-    /// It is complete, or the disk was used since: its saved bytes stay.
-    Kept,
-    /// Nothing of it was on the disk.
-    Gone,
-}
-
-fn settle(mut saved: Saved, image: &Image) -> Result<Settled, SavedError> {
-    let condition = match saved.condition(image) {
-        // Of a disk that had the same name before.
-        Err(SavedError::OtherDisk { .. }) => return Ok(Settled::Kept),
-        condition => condition?,
-    };
-    Ok(match condition.summary {
-        Summary::AllOld if saved.state() == State::Reverted || !condition.is_written_to() => {
-            saved.discard(image)?;
-            Settled::Gone
-        }
-        Summary::Mixed => {
-            saved.apply(image, &mut |_, _| ())?;
-            Settled::Completed(saved)
-        }
-        Summary::AllNew if saved.state() == State::Saved => {
-            saved.apply(image, &mut |_, _| ())?;
-            Settled::Completed(saved)
-        }
-        Summary::AllOld | Summary::AllNew | Summary::Foreign => Settled::Kept,
-    })
 }
 
 /// Tells of a conversion that was cut off earlier. It was planned then: options of today are not looked at.
@@ -277,28 +235,11 @@ fn resumed(saved: &Saved, image: &Image, completed: bool, json: bool) -> Result<
     Ok(Exit::Done)
 }
 
-/// What a disk is known by.
-pub(crate) fn ids(disk: &Disk) -> Vec<String> {
-    let places = std::iter::once(&disk.root).chain(&disk.boot);
-    places.map(|place| place.superblock.uuid.to_string()).collect()
-}
-
-/// Superblocks: they change at every mount.
-fn witnesses(disk: &Disk) -> Vec<Span> {
-    let places = std::iter::once(&disk.root).chain(&disk.boot);
-    places
-        .map(|place| Span {
-            offset: place.start + 1024,
-            len: 1024,
-        })
-        .collect()
-}
-
 fn partitioned(arguments: &ConvertArguments, output: &Path) -> Result<Exit> {
     let image = Arc::new(open(&arguments.disk, Access::Read)?);
     tell_users(&image);
     let none = KeepArguments { keep: None };
-    if keep::interrupted(&keep::folder(&none, &image)?, &image) {
+    if in_place::is_interrupted(&keep::folder(&none, &image)?, &image) {
         bail!("{}: {}; nothing was written", image.path().display(), keep::INTERRUPTED);
     }
     let device = match std::fs::metadata(output) {

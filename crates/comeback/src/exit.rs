@@ -2,10 +2,7 @@
 
 use std::process::ExitCode;
 
-use comeback_convert::conversion::ConvertError;
-use comeback_convert::relocation::RelocationError;
-use comeback_disk::ext::ExtError;
-use comeback_guest::system::SystemError;
+use comeback_convert::refusal;
 
 /// How the program ends. Scripts rely on these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,27 +75,7 @@ pub(crate) const REHEARSE: &str = codes!(
 impl Exit {
     /// Tells what blocks from what failed.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        let blocked = error.chain().any(|cause| {
-            let convert = cause.downcast_ref::<ConvertError>();
-            matches!(
-                cause.downcast_ref::<ExtError>(),
-                Some(ExtError::NoSpace { .. } | ExtError::Fragmented { .. } | ExtError::Features { .. })
-            ) || matches!(
-                convert,
-                Some(ConvertError::Plan(_) | ConvertError::NotProven { .. } | ConvertError::NoWayBack { .. })
-            ) || matches!(
-                cause.downcast_ref::<RelocationError>(),
-                Some(RelocationError::AlreadyGpt)
-            ) || matches!(
-                cause.downcast_ref::<SystemError>(),
-                Some(SystemError::Foreign { .. } | SystemError::NoRoot { .. } | SystemError::SeveralRoots { .. })
-            ) || matches!(
-                convert,
-                Some(ConvertError::System(
-                    SystemError::Foreign { .. } | SystemError::NoRoot { .. } | SystemError::SeveralRoots { .. }
-                ))
-            )
-        });
+        let blocked = error.chain().any(refusal::is_refusal);
         if blocked { Exit::Blocked } else { Exit::Failed }
     }
 }

@@ -3,16 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
+use comeback_convert::in_place::{self, Reversal, RevertError};
 use comeback_disk::image::{Access, Image};
-use comeback_disk::io::ReadAt;
-use comeback_disk::saved::{Saved, SavedError, Span};
-use comeback_disk::view::View;
-use comeback_guest::system::System;
+use comeback_disk::saved::Span;
 use serde::Serialize;
 
 use crate::cli::RevertArguments;
-use crate::convert;
 use crate::exit::Exit;
 use crate::inspect::{now, open};
 use crate::keep;
@@ -37,37 +34,28 @@ struct Report<'a> {
 
 pub(crate) fn run(arguments: &RevertArguments) -> Result<Exit> {
     let image = Arc::new(open(&arguments.disk, Access::Write)?);
-    let reverting = || format!("reverting {}", image.path().display());
     let folder = keep::folder(&arguments.keep, &image)?;
-    let Some(saved) = Saved::load(&folder).with_context(reverting)? else {
-        bail!("{}", nothing_saved(&image, &folder));
+    let reversal = in_place::revert(&image, &folder, arguments.force, now(), &mut |_, _| ());
+    let report = match reversal.map_err(named(&image))? {
+        Reversal::Refused { written_to, used } => Report {
+            version: 1,
+            disk: image.path(),
+            reverted: false,
+            restored: Vec::new(),
+            kept: written_to,
+            used,
+            archived: Some(folder),
+        },
+        Reversal::Reverted { reverted, used } => Report {
+            version: 1,
+            disk: image.path(),
+            reverted: true,
+            restored: reverted.restored,
+            kept: reverted.kept,
+            used,
+            archived: reverted.archived,
+        },
     };
-    let condition = saved.condition(image.as_ref()).with_context(reverting)?;
-    if condition.is_written_to() {
-        refuse_another_disk(&saved, &image)?;
-    }
-    let mut report = Report {
-        version: 1,
-        disk: image.path(),
-        reverted: false,
-        restored: Vec::new(),
-        kept: Vec::new(),
-        used: condition.used,
-        archived: None,
-    };
-    match saved.revert(image.as_ref(), arguments.force, &mut |_, _| ()) {
-        Err(SavedError::WrittenTo { ranges, .. }) => {
-            report.kept = ranges;
-            report.archived = Some(folder);
-        }
-        reverted => {
-            let reverted = reverted.with_context(reverting)?;
-            report.reverted = true;
-            report.restored = reverted.restored;
-            report.kept = reverted.kept;
-            report.archived = reverted.archived;
-        }
-    }
     if arguments.json {
         output::json(&report)?;
     } else if report.reverted {
@@ -83,42 +71,12 @@ pub(crate) fn run(arguments: &RevertArguments) -> Result<Exit> {
     })
 }
 
-fn nothing_saved(image: &Image, folder: &Path) -> String {
-    let mut text = format!(
-        "{}: nothing was saved for this disk (looked in {}), so it was not converted, or was reverted already; name the \
-         folder with --keep if it is elsewhere",
-        image.path().display(),
-        folder.display()
-    );
-    let earlier: Vec<String> = keep::set_aside_earlier(folder)
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    if !earlier.is_empty() {
-        text.push_str(&format!(" (of earlier conversions: {})", earlier.join(", ")));
+/// Adds the disk to errors that do not name it.
+fn named(image: &Image) -> impl Fn(RevertError) -> anyhow::Error {
+    move |error| match error {
+        RevertError::Saved(error) => anyhow::Error::new(error).context(format!("reverting {}", image.path().display())),
+        error => error.into(),
     }
-    text
-}
-
-/// Devices get their names anew, images are renamed: what was saved may be another disk's.
-fn refuse_another_disk(saved: &Saved, image: &Arc<Image>) -> Result<()> {
-    let view = Arc::new(View::new(Arc::clone(image) as Arc<dyn ReadAt>));
-    // What cannot be read any more may still be the disk that it was.
-    let Ok(system) = System::open(view, Access::Read, now()) else {
-        return Ok(());
-    };
-    let found = convert::ids(system.disk());
-    if saved.ids().is_empty() || saved.ids().iter().any(|id| found.contains(id)) {
-        return Ok(());
-    }
-    bail!(
-        "{}: what is in {} was saved for another disk (file system UUID {}, this one has {}); nothing was changed. Name the \
-         folder that belongs to this disk with --keep",
-        image.path().display(),
-        saved.folder().display(),
-        saved.ids().join(", "),
-        found.join(", ")
-    )
 }
 
 fn say_reverted(report: &Report<'_>) -> Result<()> {

@@ -144,14 +144,14 @@ impl Image {
             Err(err) if err.raw_os_error() == Some(nix::libc::EBUSY) => {
                 return Err(in_use(
                     path,
-                    device_users(&real),
+                    users_of_device(&real),
                     "unmount it or stop what uses it first",
                 ));
             }
             file => file.map_err(|err| failed("opening", err))?,
         };
         let users = if is_device {
-            device_users(&real)
+            users_of_device(&real)
         } else {
             Host::this().users_of_file(&real)
         };
@@ -287,7 +287,9 @@ fn in_use(path: &Path, mut users: Vec<String>, remedy: &'static str) -> ImageErr
     }
 }
 
-fn device_users(path: &Path) -> Vec<String> {
+/// What uses the block device at `path` or one of its partitions, in words: mounts, swap space, volumes on top of it. Empty
+/// if nothing does, or if there is no such device.
+pub fn users_of_device(path: &Path) -> Vec<String> {
     let Ok(metadata) = fs::metadata(path) else {
         return Vec::new();
     };

@@ -154,6 +154,9 @@ pub struct Saved {
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 impl Saved {
+    /// The names of the files in the folder. The journal comes last: with it in place, the set is whole.
+    pub const FILES: [&str; 3] = [UNDO, PATCH, JOURNAL];
+
     /// The folder that belongs to an image file: `disk.img.comeback` for `disk.img`.
     pub fn folder_for(image: &Path) -> PathBuf {
         append(image, ".comeback")
