@@ -1,4 +1,5 @@
-//! Compiles the C side of the ext module and links libext2fs, as pkg-config describes it.
+//! Compiles the C side of the ext module and links libext2fs, as pkg-config describes it: dynamically, or, for a program that
+//! is all in one file (`-C target-feature=+crt-static`), from the archives that Debian has beside the shared libraries.
 
 fn main() {
     println!("cargo::rerun-if-changed=src/ext/shim");
@@ -26,13 +27,23 @@ fn main() {
         .extra_warnings(true)
         .warnings_into_errors(false)
         .compile("comeback_ext");
+    let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    let is_static = features.split(',').any(|feature| feature == "crt-static");
+    let kind = if is_static { "static=" } else { "" };
     // After the shim, which calls them.
-    for library in &libraries {
+    for (library, package) in libraries.iter().zip(["ext2fs", "com_err"]) {
         for path in &library.link_paths {
             println!("cargo::rustc-link-search=native={}", path.display());
         }
+        if is_static {
+            // Where the linker looks anyway, pkg-config does not say; rustc, which takes the archives in, does not look there.
+            match pkg_config::get_variable(package, "libdir") {
+                Ok(folder) => println!("cargo::rustc-link-search=native={folder}"),
+                Err(error) => println!("cargo::error={}", error.to_string().replace('\n', " ")),
+            }
+        }
         for name in &library.libs {
-            println!("cargo::rustc-link-lib={name}");
+            println!("cargo::rustc-link-lib={kind}{name}");
         }
     }
 }
