@@ -80,7 +80,7 @@ pub(crate) fn ready() -> Result<PathBuf> {
 }
 
 /// The folders that hold built programs: this task's own, and those of the folder that tasks build the workspace in.
-fn profiles() -> Result<Vec<PathBuf>> {
+pub(crate) fn profiles() -> Result<Vec<PathBuf>> {
     let target = cache::target()?;
     let mut folders = vec![target.join("debug"), target.join("release")];
     if let Ok(program) = std::env::current_exe() {
@@ -216,7 +216,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Writes a file so that nobody sees half of it, and leaves it alone if it says the same already.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! Developer tasks, run as `cargo xtask <command>`. This file only dispatches.
 
+mod agent;
 mod assets;
 mod bench;
 mod cache;
@@ -43,7 +44,9 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
-    /// Build the program, with its boot assets beside it, and print where it is.
+    /// Build the agent that is sent to other machines: one static file of less than 10 MiB.
+    Agent,
+    /// Build the program, with its boot assets and the agent beside it, and print where it is.
     Build {
         #[arg(long)]
         release: bool,
@@ -75,6 +78,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Setup { groups } => packages::install(if groups.is_empty() { Group::ALL } else { &groups }),
         Command::BootAssets { output } => assets::command(output.as_deref()),
+        Command::Agent => agent::command(),
         Command::Build { release } => program::command(release),
         Command::Guests { names } => guests::command(&names),
         Command::Demo => demo::command(),

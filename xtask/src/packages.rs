@@ -62,7 +62,13 @@ impl Group {
                 ("mmdebstrap", "installs Debian into a folder, the inside of test guests"),
                 ("uidmap", "lets mmdebstrap work without root"),
             ],
-            Self::Test => &[("mount", "losetup makes block devices of images")],
+            Self::Test => &[
+                ("mount", "losetup makes block devices of images"),
+                (
+                    "openssh-server",
+                    "the tests of the way over SSH talk to it on this machine",
+                ),
+            ],
             Self::Bench => &[("grub2-common", "grub-install, as the pv2hvm scripts use it")],
         }
     }

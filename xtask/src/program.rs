@@ -1,10 +1,10 @@
-//! The program itself, built as a user would and with its boot assets beside it.
+//! The program itself, built as a user would and with what it needs beside it.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::{assets, cache, packages, run};
+use crate::{agent, assets, cache, packages, run};
 
 /// Builds `comeback` and gives back its path.
 pub(crate) fn ready(release: bool) -> Result<PathBuf> {
@@ -23,6 +23,10 @@ pub(crate) fn ready(release: bool) -> Result<PathBuf> {
 
 /// `cargo xtask build`.
 pub(crate) fn command(release: bool) -> Result<()> {
-    println!("{}", ready(release)?.display());
+    let program = ready(release)?;
+    if let Some(folder) = program.parent() {
+        agent::copy_beside(&agent::ready()?, folder)?;
+    }
+    println!("{}", program.display());
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::packages::{self, Group};
-use crate::{assets, cache, guests, run, xen};
+use crate::{agent, assets, cache, guests, run, xen};
 
 /// Where cargo-deny is kept: it takes minutes to build, and only a fresh machine pays.
 const DENY: &str = "cargo-deny";
@@ -20,6 +20,8 @@ pub(crate) fn command(quick: bool) -> Result<()> {
     packages::install(Group::ALL)?;
     step(started, "boot assets");
     let boot = assets::ready()?;
+    step(started, "agent");
+    let agent = agent::ready()?;
 
     step(started, "cargo fmt --check");
     run::loudly(
@@ -37,7 +39,8 @@ pub(crate) fn command(quick: bool) -> Result<()> {
     run::loudly(
         cache::cargo("test")?
             .arg("--workspace")
-            .env("COMEBACK_BOOT_ASSETS", &boot),
+            .env("COMEBACK_BOOT_ASSETS", &boot)
+            .env("COMEBACK_AGENT", &agent),
     )?;
     if quick {
         eprintln!("\nThe boots were left out: `cargo xtask test` runs them.");
