@@ -55,6 +55,13 @@ pub(crate) fn command(quick: bool) -> Result<()> {
         .zip(&disks)
         .map(|(recipe, disk)| format!("{}={}", recipe.name, disk.display()))
         .collect();
+    step(started, "a conversion over SSH");
+    run::loudly(
+        cache::cargo("test")?
+            .args(["--package", "comeback-remote", "--test", "ssh", "--", "--ignored"])
+            .env("COMEBACK_AGENT", &agent)
+            .env("COMEBACK_GUESTS", named.join("\n")),
+    )?;
     step(started, "Xen's dom0");
     xen::ready()?;
     let boots = |arguments: &[&str]| -> Result<()> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use comeback_remote::protocol::{Content, Event, Evidence, FailureKind, VolumeId};
 use comeback_remote::{Conversion, Converter as _, RemoteError, Target, Wanted};
@@ -14,6 +14,9 @@ use crate::server::{Server, agent, payload_of, skip};
 
 /// A guest that converts for Nitro.
 const GUEST: &str = "amazon-linux-2018.03";
+
+/// What a conversion may take over SSH, beside the disk's own latency.
+const LIMIT: Duration = Duration::from_secs(1);
 
 /// A loop device on top of an image.
 struct Loop(PathBuf);
@@ -86,12 +89,10 @@ async fn a_disk_is_found_converted_brought_back_and_reverted() {
         dry_run: false,
     };
     let heard = Mutex::new(Vec::new());
-    let started = Instant::now();
     let done = converter
         .convert(&conversion, &|event| heard.lock().unwrap().push(event.clone()))
         .await
         .unwrap();
-    eprintln!("converted over SSH in {:?}", started.elapsed());
     assert!(done.converted.applied);
     assert_eq!(done.planned.unwrap().target, "nitro");
     let heard = heard.into_inner().unwrap();
@@ -126,4 +127,54 @@ async fn a_disk_is_found_converted_brought_back_and_reverted() {
         .unwrap();
     assert!(reverted.reverted && reverted.kept.is_empty());
     assert!(fs::read(&disk).unwrap() == before, "the disk is not what it was");
+}
+
+/// `cargo xtask test` names the guests in `COMEBACK_GUESTS`, one `name=path` a line, and the agent in `COMEBACK_AGENT`.
+#[tokio::test]
+#[ignore = "needs a test guest, which `cargo xtask test` builds"]
+async fn a_disk_of_gigabytes_is_converted_within_a_second() {
+    let guests = std::env::var("COMEBACK_GUESTS").expect("run by `cargo xtask test`, which sets COMEBACK_GUESTS");
+    let guest = guests
+        .lines()
+        .find_map(|line| line.strip_prefix("bookworm-plain="))
+        .unwrap();
+    let agent = std::env::var("COMEBACK_AGENT").expect("run by `cargo xtask test`, which sets COMEBACK_AGENT");
+    let server = Server::started().expect("an SSH server");
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    let disk = folder.path().join("disk.img");
+    let copied = Command::new("cp")
+        .args(["--sparse=always", "--reflink=auto", guest])
+        .arg(&disk)
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    let device = Loop::attach(&disk).expect("a loop device");
+    let converter = server
+        .converter(server.address, payload_of(server.folder.path(), agent.as_ref()))
+        .await;
+    let pushing = Instant::now();
+    converter.push().await.unwrap();
+    let pushed = pushing.elapsed();
+    let conversion = Conversion {
+        device: device.0.clone(),
+        target: Target::Auto,
+        saved: folder.path().join("saved"),
+        dry_run: false,
+    };
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let started = Instant::now();
+        let done = converter.convert(&conversion, &|_| ()).await.unwrap();
+        times.push(started.elapsed());
+        assert!(done.converted.applied);
+        let reverted = converter
+            .revert(&device.0, &conversion.saved, false, &|_| ())
+            .await
+            .unwrap();
+        assert!(reverted.reverted);
+    }
+    eprintln!("the agent was sent in {pushed:?}; conversions over SSH took {times:?}");
+    // The others tell how busy the machine is.
+    let best = times.iter().min().unwrap();
+    assert!(*best < LIMIT, "{times:?}");
 }
