@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Boot a disk in a virtual machine without network and judge its console; the disk is not written to.
     #[command(after_help = exit::REHEARSE)]
     Rehearse(RehearseArguments),
+    /// An EC2 endpoint on this machine, to try things on: `eval "$(comeback lab up)"`.
+    #[command(after_help = exit::LAB)]
+    Lab(LabArguments),
 }
 
 /// How to open a disk.
@@ -180,4 +183,177 @@ pub(crate) enum MachineArgument {
     XenHvm,
     /// An NVMe disk.
     Nitro,
+}
+
+/// `lab`
+#[derive(Debug, Args)]
+pub(crate) struct LabArguments {
+    /// The folder that the lab keeps its state in. Default: $XDG_STATE_HOME/comeback/lab.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) state: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: LabCommand,
+}
+
+/// The commands of `lab`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// Start it in the background, and print the variables that an AWS client needs.
+    Up(LabUp),
+    /// Be the lab, in the foreground.
+    #[command(hide = true)]
+    Serve(LabUp),
+    /// Show what there is.
+    Status {
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the console of an instance.
+    Console {
+        /// Its id, or its tag Name.
+        instance: String,
+    },
+    /// Do to an instance what its scheduled event says, now.
+    #[command(name = "fire", alias = "event")]
+    Fire {
+        /// The event's id, or the id or the tag Name of an instance.
+        name: String,
+    },
+    /// Make things go wrong.
+    Fault {
+        #[command(subcommand)]
+        command: LabFault,
+    },
+    /// Let an access key do only what a policy allows.
+    Policy {
+        /// An access key id, or the ARN of a role.
+        key: String,
+        /// An IAM policy document.
+        #[arg(required_unless_present = "clear")]
+        document: Option<PathBuf>,
+        /// Let it do everything again.
+        #[arg(long)]
+        clear: bool,
+    },
+    /// End it. Its state stays.
+    Down,
+    /// End it and remove its state.
+    Reset,
+}
+
+/// `lab up`
+#[derive(Debug, Args)]
+pub(crate) struct LabUp {
+    /// What there is at the start: tokyo, estate, fleet, or a file. Default: tokyo.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) scenario: Option<String>,
+    /// No virtual machines: instances are state alone.
+    #[arg(long)]
+    pub(crate) instant: bool,
+    /// The port on 127.0.0.1; 0 is any that is free.
+    #[arg(long, value_name = "P", default_value_t = 0)]
+    pub(crate) port: u16,
+    /// The port on each instance's address that leads to its port 22.
+    #[arg(long, value_name = "N", default_value_t = 22)]
+    pub(crate) ssh_port: u16,
+    /// Limit requests to this part of EC2's documented rates, such as 1.
+    #[arg(long, value_name = "PART", value_parser = part)]
+    pub(crate) rates: Option<f64>,
+    /// The region that the printed variables name.
+    #[arg(long, value_name = "NAME", default_value = "ap-northeast-1")]
+    pub(crate) region: String,
+}
+
+/// A part of something that is more than nothing.
+fn part(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(part) if part > 0.0 && part.is_finite() => Ok(part),
+        _ => Err("it has to be a number above 0".to_owned()),
+    }
+}
+
+impl LabUp {
+    /// Itself, to be parsed again.
+    pub(crate) fn to_arguments(&self) -> Vec<String> {
+        let mut words = vec![
+            format!("--port={}", self.port),
+            format!("--ssh-port={}", self.ssh_port),
+            format!("--region={}", self.region),
+        ];
+        words.extend(self.scenario.iter().map(|name| format!("--scenario={name}")));
+        words.extend(self.rates.iter().map(|part| format!("--rates={part}")));
+        if self.instant {
+            words.push("--instant".to_owned());
+        }
+        words
+    }
+}
+
+/// `lab fault`
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabFault {
+    /// Set a fault and print its number.
+    Set(Box<LabFaultSet>),
+    /// Print those that are set.
+    List,
+    /// Take one away, or all.
+    Clear {
+        /// Its number; all if not given.
+        id: Option<u64>,
+    },
+}
+
+/// `lab fault set`
+#[derive(Debug, Args)]
+pub(crate) struct LabFaultSet {
+    /// What goes wrong.
+    #[arg(value_parser = ["latency", "throttle", "internal", "unavailable", "capacity", "refuse", "dropped", "lost", "lag",
+        "stuck-attaching", "stuck-detaching", "impaired", "busy-device", "kms", "snapshot-error"])]
+    kind: String,
+    /// Which actions, as a pattern such as `Describe*`.
+    #[arg(long, value_name = "PATTERN")]
+    action: Option<String>,
+    /// A pattern that a value in the request has to fit: an id, a device name, an instance type.
+    #[arg(long, value_name = "PATTERN")]
+    resource: Option<String>,
+    /// How many matching requests are spared first.
+    #[arg(long, value_name = "N")]
+    skip: Option<u64>,
+    /// How often it strikes; always if not given.
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// Of how many of the matching requests, 0 to 1.
+    #[arg(long, value_name = "P")]
+    probability: Option<f64>,
+    /// Of `latency` and `lag`.
+    #[arg(long, value_name = "MS", required_if_eq_any([("kind", "latency"), ("kind", "lag")]))]
+    milliseconds: Option<u64>,
+    /// Of `refuse`: the error's code.
+    #[arg(long, required_if_eq("kind", "refuse"))]
+    code: Option<String>,
+    /// Of `refuse`: what the person reads.
+    #[arg(long, default_value = "The lab was told to refuse this.")]
+    message: String,
+}
+
+impl LabFaultSet {
+    /// As the lab takes it.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let fields = [
+            ("kind", Some(self.kind.clone().into())),
+            ("action", self.action.clone().map(Into::into)),
+            ("resource", self.resource.clone().map(Into::into)),
+            ("skip", self.skip.map(Into::into)),
+            ("count", self.count.map(Into::into)),
+            ("probability", self.probability.map(Into::into)),
+            ("milliseconds", self.milliseconds.map(Into::into)),
+            ("code", self.code.clone().map(Into::into)),
+            ("message", Some(self.message.clone().into())),
+        ];
+        let given = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        serde_json::Value::Object(given.collect())
+    }
 }

@@ -72,6 +72,16 @@ pub(crate) const REHEARSE: &str = codes!(
   comeback rehearse disk.img --as xen-hvm --timeout 900 --screenshot screen.png --console console.txt"
 );
 
+/// As [`HELP`], of `lab`.
+pub(crate) const LAB: &str = codes!(
+    "  eval \"$(comeback lab up)\"                    start it, and lead AWS clients of this shell to it
+  aws ec2 describe-instances
+  comeback lab status
+  comeback lab fire shop                        what AWS has scheduled happens now
+  comeback lab fault set capacity --count 1
+  comeback lab down"
+);
+
 impl Exit {
     /// Tells what blocks from what failed.
     pub(crate) fn of(error: &anyhow::Error) -> Self {

@@ -5,6 +5,7 @@ mod convert;
 mod exit;
 mod inspect;
 mod keep;
+mod lab;
 mod output;
 mod rehearse;
 mod revert;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(arguments),
         Command::Revert(arguments) => revert::run(arguments),
         Command::Rehearse(arguments) => rehearse::run(arguments),
+        Command::Lab(arguments) => lab::run(arguments),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -1,0 +1,430 @@
+//! What the person who runs the lab sees and does, beside AWS's protocols: `/lab/…`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Keys;
+use crate::backend::Condition;
+use crate::engine::instance::{Instance, State};
+use crate::engine::{Region, World, machine, settle};
+use crate::fault::Fault;
+use crate::policy::{Asked, Policy};
+use crate::service::{Reply, Request, Service};
+use crate::wire::Params;
+
+/// How often an action was called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calls {
+    /// All calls with a valid signature.
+    pub total: u64,
+    /// Those that were answered with an error.
+    pub errors: u64,
+    /// Those that came too fast.
+    pub throttled: u64,
+}
+
+/// What there is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The scenario that it began with.
+    pub scenario: String,
+    /// Whether it has no machines.
+    pub instant: bool,
+    /// What time it is in the lab.
+    pub now: jiff::Timestamp,
+    /// Those that are not terminated.
+    pub instances: Vec<StatusInstance>,
+    /// How many volumes there are.
+    pub volumes: usize,
+    /// How many snapshots the accounts have.
+    pub snapshots: usize,
+    /// Faults that are set.
+    pub faults: Vec<Fault>,
+}
+
+/// An instance, for a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusInstance {
+    /// Account.
+    pub account: String,
+    /// Region.
+    pub region: String,
+    /// `i-…`
+    pub id: String,
+    /// Tag `Name`.
+    pub name: String,
+    /// Instance type.
+    pub kind: String,
+    /// `hvm` or `paravirtual`
+    pub virtualization: String,
+    /// As the API says.
+    pub state: String,
+    /// How its machine is doing: `up`, `booting`, `off`, or the line that shows that it will not come up.
+    pub condition: String,
+    /// Where it is reached.
+    pub address: String,
+    /// The next scheduled event.
+    pub event: String,
+}
+
+fn name_of(region: &Region, id: &str) -> String {
+    let tags = region.tags.get(id);
+    tags.and_then(|tags| tags.get("Name")).cloned().unwrap_or_default()
+}
+
+fn status_of(world: &World, region: &Region, instance: &Instance) -> StatusInstance {
+    let condition = match machine::condition(world, region, instance) {
+        _ if instance.state != State::Running => "off".to_owned(),
+        Condition::Off => "off".to_owned(),
+        Condition::Booting => "booting".to_owned(),
+        Condition::Up => "up".to_owned(),
+        Condition::Dead { line } => format!("dead: {line}"),
+    };
+    let event = instance
+        .events
+        .iter()
+        .filter(|event| event.is_open())
+        .min_by_key(|event| event.not_before);
+    StatusInstance {
+        account: region.account.clone(),
+        region: region.name.clone(),
+        id: instance.id.clone(),
+        name: name_of(region, &instance.id),
+        kind: instance.kind.clone(),
+        virtualization: instance.virtualization.name().to_owned(),
+        state: instance.state.name().to_owned(),
+        condition,
+        address: region
+            .public_of(instance)
+            .map(|address| address.to_string())
+            .unwrap_or_default(),
+        event: event
+            .map(|event| format!("{} on {}", event.code.name(), event.not_before.strftime("%Y-%m-%d")))
+            .unwrap_or_default(),
+    }
+}
+
+impl Service {
+    pub(crate) fn keys(&self) -> Vec<Keys> {
+        let saved = self.accounts().saved();
+        let keys = saved.keys.into_values().filter(|key| key.token.is_none());
+        let mut keys: Vec<Keys> = keys
+            .map(|key| Keys {
+                account: key.account,
+                access_key: key.id,
+                secret_key: key.secret,
+            })
+            .collect();
+        keys.sort_by(|one, other| one.account.cmp(&other.account));
+        keys
+    }
+
+    pub(crate) fn set_policy(&self, name: &str, policy: Option<Policy>) -> bool {
+        let found = self.accounts().set_policies(name, policy.into_iter().collect());
+        self.dirty.store(true, std::sync::atomic::Ordering::SeqCst);
+        found
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let mut status = Status {
+            scenario: self.scenario.clone(),
+            instant: self.world.instant,
+            now: self.world.now(),
+            instances: Vec::new(),
+            volumes: 0,
+            snapshots: 0,
+            faults: self.world.faults.list(),
+        };
+        self.each_region(|world, region| {
+            let living = region
+                .instances
+                .values()
+                .filter(|instance| instance.state != State::Terminated);
+            status
+                .instances
+                .extend(living.map(|instance| status_of(world, region, instance)));
+            status.volumes += region.volumes.len();
+            status.snapshots += region
+                .snapshots
+                .values()
+                .filter(|snapshot| snapshot.owner_alias.is_none())
+                .count();
+        });
+        status.instances.sort_by(|one, other| {
+            (&one.account, &one.region, &one.name).cmp(&(&other.account, &other.region, &other.name))
+        });
+        status
+    }
+
+    pub(crate) fn fire(&self, name: &str) -> Option<String> {
+        let fired = self.each_region(|world, region| {
+            let found = region.instances.values().find_map(|instance| {
+                let mut open = instance.events.iter().filter(|event| event.is_open());
+                let event = if instance.id == name || name_of(region, &instance.id) == name {
+                    open.min_by_key(|event| event.not_before)
+                } else {
+                    open.find(|event| event.id == name)
+                };
+                Some((instance.id.clone(), event?.id.clone()))
+            });
+            let (instance, event) = found?;
+            settle::fire(world, region, &instance, &event);
+            Some(instance)
+        });
+        self.dirty.store(true, std::sync::atomic::Ordering::SeqCst);
+        fired.into_iter().flatten().next()
+    }
+
+    pub(crate) fn console(&self, name: &str) -> Option<Vec<u8>> {
+        let consoles = self.each_region(|world, region| {
+            let found = region
+                .instances
+                .values()
+                .find(|instance| instance.id == name || name_of(region, &instance.id) == name);
+            found.map(|instance| machine::console(world, instance))
+        });
+        consoles.into_iter().flatten().next()
+    }
+
+    pub(crate) fn normal_state(&self) -> Value {
+        let regions = self.each_region(|_, region| {
+            (
+                format!("{}/{}", region.account, region.name),
+                crate::normal::region(region),
+            )
+        });
+        Value::Object(regions.into_iter().collect())
+    }
+
+    /// Answers a request of the person who runs the lab. Nobody signs these: they come from this machine, and a page in a browser
+    /// cannot send them, as their host has to be a loopback address and their content type cannot come from a form.
+    pub(crate) fn control(&self, request: &Request) -> Reply {
+        let host = request
+            .headers
+            .get("host")
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
+        let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let is_json = request
+            .headers
+            .get("content-type")
+            .is_some_and(|kind| kind == "application/json");
+        if !(host.starts_with("127.") || host == "localhost") || request.headers.contains_key("origin") {
+            return json_reply(403, &json!({ "error": "only from this machine" }));
+        }
+        let body: Value = match (request.method.as_str(), request.body.is_empty()) {
+            ("GET", _) => Value::Null,
+            (_, true) if is_json => Value::Null,
+            (_, false) if is_json => match serde_json::from_slice(&request.body) {
+                Ok(body) => body,
+                Err(error) => return json_reply(400, &json!({ "error": format!("the body is no JSON: {error}") })),
+            },
+            _ => return json_reply(415, &json!({ "error": "the content type has to be application/json" })),
+        };
+        let text = |name: &str| body.get(name).and_then(Value::as_str);
+        match (request.method.as_str(), request.path.as_str()) {
+            ("GET", "/lab/status") => json_reply(200, &json!(self.status())),
+            ("GET", "/lab/calls") => json_reply(200, &json!(self.calls())),
+            ("GET", "/lab/state") => json_reply(200, &self.normal_state()),
+            ("GET", "/lab/keys") => {
+                let keys: Vec<Value> = self
+                    .keys()
+                    .into_iter()
+                    .map(|keys| json!({ "account": keys.account, "access_key": keys.access_key, "secret_key": keys.secret_key }))
+                    .collect();
+                json_reply(200, &json!(keys))
+            }
+            ("GET", "/lab/faults") => json_reply(200, &json!(self.world.faults.list())),
+            ("POST", "/lab/faults") => match serde_json::from_value::<Fault>(body) {
+                Ok(fault) => json_reply(200, &json!({ "id": self.world.faults.set(fault) })),
+                Err(error) => json_reply(400, &json!({ "error": format!("that is no fault: {error}") })),
+            },
+            ("POST", "/lab/faults/clear") => {
+                let cleared = self.world.faults.clear(body.get("id").and_then(Value::as_u64));
+                json_reply(200, &json!({ "cleared": cleared }))
+            }
+            ("POST", "/lab/fire") => match text("name").and_then(|name| self.fire(name)) {
+                Some(instance) => json_reply(200, &json!({ "instance": instance })),
+                None => json_reply(
+                    404,
+                    &json!({ "error": "no instance of this name has such an event ahead" }),
+                ),
+            },
+            ("POST", "/lab/console") => match text("name").and_then(|name| self.console(name)) {
+                Some(console) => Reply {
+                    content_type: "text/plain",
+                    body: console,
+                    ..json_reply(200, &Value::Null)
+                },
+                None => json_reply(404, &json!({ "error": "there is no such instance" })),
+            },
+            ("POST", "/lab/policy") => {
+                let policy = text("document").map(Policy::parse).transpose();
+                match (policy, text("key")) {
+                    (Err(error), _) => json_reply(400, &json!({ "error": error })),
+                    (Ok(policy), Some(key)) if self.set_policy(key, policy.clone()) => {
+                        json_reply(200, &json!({ "limited": policy.is_some() }))
+                    }
+                    _ => json_reply(404, &json!({ "error": "there is no such access key or role" })),
+                }
+            }
+            ("POST", "/lab/down") => {
+                self.ending.notify_one();
+                json_reply(200, &json!({ "ending": true }))
+            }
+            _ => json_reply(404, &json!({ "error": "there is no such page" })),
+        }
+    }
+}
+
+fn json_reply(status: u16, body: &Value) -> Reply {
+    Reply {
+        status,
+        content_type: "application/json",
+        body: body.to_string().into_bytes(),
+        delay: Duration::ZERO,
+        lost: false,
+    }
+}
+
+/// What a request asks permission for: its action on each resource that it names or makes, and on EC2 the tags of new resources.
+pub(crate) fn asked(
+    service: &str,
+    action: &str,
+    region_name: &str,
+    params: &Params,
+    region: Option<&Region>,
+    account: &str,
+) -> Vec<Asked> {
+    let mut context: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    context.insert("aws:RequestedRegion".to_owned(), vec![region_name.to_owned()]);
+    if service == "ec2" {
+        context.insert("ec2:Region".to_owned(), vec![region_name.to_owned()]);
+    }
+    if service != "ec2" || crate::ec2::is_read(action) {
+        let resource = params.text("RoleArn").or_else(|| params.text("TargetGroupArn"));
+        return vec![Asked {
+            action: format!("{service}:{action}"),
+            resources: vec![resource.unwrap_or("*").to_owned()],
+            context,
+        }];
+    }
+    let arn = |kind: &str, id: &str| {
+        let owner = if matches!(kind, "image" | "snapshot") {
+            ""
+        } else {
+            account
+        };
+        format!("arn:aws:ec2:{region_name}:{owner}:{kind}/{id}")
+    };
+    let mut tagged: Vec<(String, String)> = params
+        .structs("TagSpecification")
+        .iter()
+        .chain(std::iter::once(params))
+        .flat_map(|holder| holder.structs("Tag"))
+        .filter_map(|tag| {
+            Some((
+                tag.get("Key")?.to_owned(),
+                tag.get("Value").unwrap_or_default().to_owned(),
+            ))
+        })
+        .collect();
+    tagged.dedup();
+    for (key, value) in &tagged {
+        context
+            .entry(format!("aws:RequestTag/{key}"))
+            .or_default()
+            .push(value.clone());
+        context.entry("aws:TagKeys".to_owned()).or_default().push(key.clone());
+    }
+    if action == "ModifyInstanceAttribute" {
+        let attribute = params.text("Attribute").map(str::to_owned).or_else(|| {
+            let own = params
+                .iter()
+                .find_map(|(name, _)| Some(name.strip_suffix(".Value")?.to_owned()));
+            own.or_else(|| (!params.list("GroupId").is_empty()).then(|| "GroupSet".to_owned()))
+        });
+        context.insert("ec2:Attribute".to_owned(), attribute.into_iter().collect());
+    }
+    let mut resources: Vec<(String, Option<String>)> = made(action).iter().map(|kind| (arn(kind, "*"), None)).collect();
+    for (_, value) in params.iter() {
+        if let Some(kind) = value.rsplit_once('-').and_then(|(prefix, _)| kind_of(prefix)) {
+            resources.push((arn(kind, value), Some(value.to_owned())));
+        }
+    }
+    if resources.is_empty() {
+        resources.push(("*".to_owned(), None));
+    }
+    let on = |action: String, (resource, id): &(String, Option<String>)| {
+        let mut context = context.clone();
+        for (key, value) in id.iter().filter_map(|id| Some(region?.tags_of(id))).flatten() {
+            context.insert(format!("aws:ResourceTag/{key}"), vec![value.to_owned()]);
+            context.insert(format!("ec2:ResourceTag/{key}"), vec![value.to_owned()]);
+        }
+        Asked {
+            action,
+            resources: vec![resource.clone()],
+            context,
+        }
+    };
+    let mut asked: Vec<Asked> = resources
+        .iter()
+        .map(|resource| on(format!("ec2:{action}"), resource))
+        .collect();
+    // Tags of what is made need a permission of their own.
+    for specification in params.structs("TagSpecification") {
+        let kind = specification.get("ResourceType").unwrap_or_default();
+        let mut tagging = on("ec2:CreateTags".to_owned(), &(arn(kind, "*"), None));
+        tagging
+            .context
+            .insert("ec2:CreateAction".to_owned(), vec![action.to_owned()]);
+        asked.push(tagging);
+    }
+    // Whoever gives a machine a profile hands its role on.
+    let profile = params
+        .text("IamInstanceProfile.Arn")
+        .or_else(|| params.text("IamInstanceProfile.Name"));
+    if let Some(profile) = profile.filter(|_| action == "RunInstances") {
+        let name = profile.rsplit('/').next().unwrap_or_default();
+        asked.push(Asked {
+            action: "iam:PassRole".to_owned(),
+            resources: vec![format!("arn:aws:iam::{account}:role/{name}")],
+            context: [("iam:PassedToService".to_owned(), vec!["ec2.amazonaws.com".to_owned()])].into(),
+        });
+    }
+    asked
+}
+
+/// The kinds of resources that an action makes.
+fn made(action: &str) -> &'static [&'static str] {
+    match action {
+        "RunInstances" => &["instance", "volume", "network-interface"],
+        "CreateVolume" => &["volume"],
+        "CreateSnapshot" | "CreateSnapshots" => &["snapshot"],
+        "CreateImage" => &["image", "snapshot"],
+        "RegisterImage" => &["image"],
+        "CreateNetworkInterface" => &["network-interface"],
+        "AllocateAddress" => &["elastic-ip"],
+        "CreateSecurityGroup" => &["security-group"],
+        "ImportKeyPair" | "CreateKeyPair" => &["key-pair"],
+        _ => &[],
+    }
+}
+
+fn kind_of(prefix: &str) -> Option<&'static str> {
+    Some(match prefix {
+        "i" => "instance",
+        "vol" => "volume",
+        "snap" => "snapshot",
+        "ami" | "aki" => "image",
+        "eni" => "network-interface",
+        "eipalloc" => "elastic-ip",
+        "sg" => "security-group",
+        "subnet" => "subnet",
+        "vpc" => "vpc",
+        _ => return None,
+    })
+}

@@ -1,0 +1,675 @@
+//! What is done with a request between the wire and the action.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::accounts::{Accounts, Key};
+use crate::control::Calls;
+use crate::engine::instance::State as InstanceState;
+use crate::engine::region::{Answered, NAMES};
+use crate::engine::{Region, World, machine, settle};
+use crate::fault::{FaultKind, Faults, Subject, throttled};
+use crate::files::Files;
+use crate::policy::Asked;
+use crate::state::State;
+use crate::throttle::Throttle;
+use crate::wire::sigv4::{Authorization, Signed};
+use crate::wire::{ApiError, Params, Xml};
+use crate::{Builder, LabError, Scenario, Timings, ec2, elbv2, scenario, ssm, sts};
+
+/// EC2's XML namespace.
+const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
+/// How far back describes can be made to lag.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(10);
+
+/// A request as it came.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// An answer as it goes.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: Vec<u8>,
+    /// To wait before it goes.
+    pub(crate) delay: Duration,
+    /// The connection closes without it.
+    pub(crate) lost: bool,
+}
+
+/// A region and what it was lately, for describes that lag.
+#[derive(Debug, Default)]
+struct Place {
+    region: Region,
+    /// States and the times at which they ended.
+    past: VecDeque<(Timestamp, Region)>,
+}
+
+/// The lab's inside.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) world: World,
+    pub(crate) scenario: String,
+    accounts: Accounts,
+    places: Mutex<BTreeMap<(String, String), Arc<Mutex<Place>>>>,
+    throttle: Throttle,
+    rates: Option<f64>,
+    calls: Mutex<BTreeMap<String, Calls>>,
+    folder: Option<PathBuf>,
+    /// Whether there are changes that are not saved.
+    pub(crate) dirty: AtomicBool,
+    /// Held while the state is written.
+    saving: Mutex<()>,
+    /// Whether the lab was told to end.
+    pub(crate) ending: tokio::sync::Notify,
+}
+
+/// How answers of a service look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Ec2,
+    Query(&'static str),
+    Json,
+}
+
+impl Service {
+    pub(crate) fn set_up(builder: Builder) -> Result<Self, LabError> {
+        let found = match &builder.state {
+            Some(folder) => State::load(folder)?,
+            None => None,
+        };
+        let scenario = match (&found, builder.scenario) {
+            (_, Some(scenario)) => scenario,
+            (Some(state), None) => Scenario::load(&state.scenario).or_else(|_| Scenario::load("tokyo"))?,
+            (None, None) => Scenario::load("tokyo")?,
+        };
+        let instant = match &found {
+            Some(state) => state.instant,
+            None => builder.instant || builder.backend.is_none(),
+        };
+        let clock = builder.clock.unwrap_or_else(|| match scenario.clock {
+            Some(at) => crate::Clock::at(at),
+            None => crate::Clock::System,
+        });
+        let timings = builder.timings.or(scenario.timings);
+        let seed = builder.seed;
+        let rates = builder
+            .rates
+            .or(found.as_ref().and_then(|state| state.rates))
+            .or(scenario.rates);
+        let world = World {
+            clock,
+            timings: timings.unwrap_or(if instant { Timings::INSTANT } else { Timings::default() }),
+            backend: builder
+                .backend
+                .filter(|_| !instant)
+                .unwrap_or_else(crate::instant_backend),
+            instant,
+            files: Files::new(
+                builder.state.clone().filter(|_| !instant),
+                builder.guests.unwrap_or_else(crate::guests_folder),
+            ),
+            faults: Faults::new(seed.unwrap_or(0)),
+            random: Mutex::new(seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
+        };
+        let (name, accounts, regions, faults) = match found {
+            Some(state) => (state.scenario, state.accounts, state.regions, state.faults),
+            None => {
+                let (accounts, regions) = scenario::build(&world, &scenario)?;
+                (scenario.name, accounts, regions, scenario.faults)
+            }
+        };
+        for fault in faults {
+            world.faults.set(fault);
+        }
+        let mut places = BTreeMap::new();
+        for region in regions {
+            power_up(&world, &region);
+            let key = (region.account.clone(), region.name.clone());
+            let place = Place {
+                region,
+                past: VecDeque::new(),
+            };
+            places.insert(key, Arc::new(Mutex::new(place)));
+        }
+        let service = Self {
+            world,
+            scenario: name,
+            accounts: Accounts::new(accounts),
+            places: Mutex::new(places),
+            throttle: Throttle::new(rates),
+            rates,
+            calls: Mutex::new(BTreeMap::new()),
+            folder: builder.state,
+            dirty: AtomicBool::new(true),
+            saving: Mutex::new(()),
+            ending: tokio::sync::Notify::new(),
+        };
+        service.save()?;
+        Ok(service)
+    }
+
+    /// Writes the state, if it has changed and there is a folder for it.
+    pub(crate) fn save(&self) -> Result<(), LabError> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let _saving = crate::lock(&self.saving);
+        if !self.dirty.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let mut state = State::new(&self.scenario, self.world.instant);
+        state.rates = self.rates;
+        state.accounts = self.accounts.saved();
+        state.faults = self.world.faults.list();
+        for place in self.places() {
+            state.regions.push(crate::lock(&place).region.clone());
+        }
+        state
+            .save(folder)
+            .inspect_err(|_| self.dirty.store(true, Ordering::SeqCst))
+    }
+
+    fn places(&self) -> Vec<Arc<Mutex<Place>>> {
+        crate::lock(&self.places).values().cloned().collect()
+    }
+
+    /// The region of an account, which is made if nobody has used it yet.
+    fn place(&self, account: &str, region: &str) -> Result<Arc<Mutex<Place>>, ApiError> {
+        let mut places = crate::lock(&self.places);
+        let key = (account.to_owned(), region.to_owned());
+        if let Some(place) = places.get(&key) {
+            return Ok(Arc::clone(place));
+        }
+        if !NAMES.contains(&region) {
+            return Err(ApiError::new(
+                "AuthFailure",
+                format!("The lab has no region {region}; it has {}", NAMES.join(", ")),
+            ));
+        }
+        let region = scenario::new_region(&self.world, account, region, places.len())
+            .map_err(|error| ApiError::internal(error.to_string()))?;
+        let place = Arc::new(Mutex::new(Place {
+            region,
+            past: VecDeque::new(),
+        }));
+        places.insert(key, Arc::clone(&place));
+        Ok(place)
+    }
+
+    /// Calls `act` on each region, after letting happen there what is due.
+    pub(crate) fn each_region<T>(&self, mut act: impl FnMut(&World, &mut Region) -> T) -> Vec<T> {
+        let places = self.places();
+        let on_each = places.iter().map(|place| {
+            let mut place = crate::lock(place);
+            if settle::settle(&self.world, &mut place.region) {
+                self.dirty.store(true, Ordering::SeqCst);
+            }
+            act(&self.world, &mut place.region)
+        });
+        on_each.collect()
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// How often each action was called.
+    pub(crate) fn calls(&self) -> BTreeMap<String, Calls> {
+        crate::lock(&self.calls).clone()
+    }
+
+    fn count(&self, action: &str, update: impl FnOnce(&mut Calls)) {
+        update(crate::lock(&self.calls).entry(action.to_owned()).or_default());
+    }
+
+    /// Answers a request of AWS's protocols.
+    pub(crate) fn answer(&self, request: &Request) -> Reply {
+        let id = uuid::Uuid::new_v4().to_string();
+        let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
+        let authorization = match header("authorization") {
+            Some(text) => Authorization::parse(text),
+            None => Err(
+                ApiError::new("MissingAuthenticationToken", "Request is missing Authentication Token").with_status(403),
+            ),
+        };
+        let target = header("x-amz-target").unwrap_or_default().to_owned();
+        let service = authorization
+            .as_ref()
+            .map_or("", |authorization| authorization.service.as_str());
+        let dialect = match service {
+            "sts" => Dialect::Query(sts::NAMESPACE),
+            "elasticloadbalancing" => Dialect::Query(elbv2::NAMESPACE),
+            _ if !target.is_empty() => Dialect::Json,
+            _ => Dialect::Ec2,
+        };
+        let authorization = match authorization {
+            Ok(authorization) => authorization,
+            Err(error) => return refuse(dialect, &error, &id),
+        };
+        let key = match self.authenticate(&authorization, request) {
+            Ok(key) => key,
+            Err(error) => return refuse(dialect, &error, &id),
+        };
+        let mut params = Params::default();
+        if dialect != Dialect::Json {
+            params = Params::parse(&request.body);
+            params.merge(Params::parse(request.query.as_bytes()));
+        }
+        let action = match dialect {
+            Dialect::Json => target.rsplit('.').next().unwrap_or_default().to_owned(),
+            _ => params.get("Action").unwrap_or_default().to_owned(),
+        };
+        self.count(&action, |calls| calls.total += 1);
+        let caller = Caller {
+            key: &key,
+            region: &authorization.region,
+            service: &authorization.service,
+            action: &action,
+            params: &params,
+        };
+        let mut reply = self.act(&caller, dialect, &request.body, &id);
+        if reply.status >= 400 {
+            self.count(&action, |calls| calls.errors += 1);
+        }
+        let values: Vec<&str> = params.iter().map(|(_, value)| value).collect();
+        let subject = caller.subject(&values);
+        if reply.status < 400 {
+            let lost = self.world.faults.strike(&subject, |kind| *kind == FaultKind::Lost);
+            reply.lost |= lost.is_some();
+        }
+        if let Some(FaultKind::Latency { milliseconds }) = self
+            .world
+            .faults
+            .strike(&subject, |kind| matches!(kind, FaultKind::Latency { .. }))
+        {
+            reply.delay = Duration::from_millis(milliseconds);
+        }
+        reply
+    }
+
+    fn authenticate(&self, authorization: &Authorization, request: &Request) -> Result<Key, ApiError> {
+        let failure = || {
+            let (code, status) = match authorization.service.as_str() {
+                "ec2" => ("AuthFailure", 401),
+                "sts" | "elasticloadbalancing" => ("InvalidClientTokenId", 403),
+                _ => ("UnrecognizedClientException", 400),
+            };
+            ApiError::new(code, "AWS was not able to validate the provided access credentials").with_status(status)
+        };
+        let key = self.accounts.find(&authorization.access_key).ok_or_else(failure)?;
+        let signed = Signed {
+            method: &request.method,
+            path: &request.path,
+            query: &request.query,
+            headers: &request.headers,
+            body: &request.body,
+        };
+        // Signatures are of the real time, whatever the lab's clock says.
+        authorization.verify(&key.secret, &signed, Timestamp::now())?;
+        let token = request.headers.get("x-amz-security-token");
+        if key.token.as_deref() != token.and_then(|token| token.to_str().ok()) {
+            return Err(failure());
+        }
+        if key.expires.is_some_and(|at| at <= self.world.now()) {
+            return Err(
+                ApiError::new("ExpiredToken", "The security token included in the request is expired").with_status(403),
+            );
+        }
+        Ok(key)
+    }
+
+    /// Rates, faults, and then the action itself.
+    fn act(&self, caller: &Caller<'_>, dialect: Dialect, body: &[u8], id: &str) -> Reply {
+        let now = self.world.now();
+        let place = format!("{}/{}", caller.key.account, caller.region);
+        if !self.throttle.admits(&place, caller.action, caller.params, now) {
+            self.count(caller.action, |calls| calls.throttled += 1);
+            return refuse(dialect, &throttled(), id);
+        }
+        let values: Vec<&str> = caller.params.iter().map(|(_, value)| value).collect();
+        let subject = caller.subject(&values);
+        if self
+            .world
+            .faults
+            .strike(&subject, |kind| *kind == FaultKind::Dropped)
+            .is_some()
+        {
+            return Reply {
+                lost: true,
+                ..refuse(dialect, &ApiError::internal("the connection was dropped"), id)
+            };
+        }
+        if let Some(error) = self.world.faults.refusal(&subject) {
+            return refuse(dialect, &error, id);
+        }
+        match self.carry_out(caller, dialect, body, &subject) {
+            Ok(inside) => success(dialect, caller.action, &inside, id),
+            Err(error) => refuse(dialect, &error, id),
+        }
+    }
+
+    fn carry_out(
+        &self,
+        caller: &Caller<'_>,
+        dialect: Dialect,
+        body: &[u8],
+        subject: &Subject<'_>,
+    ) -> Result<String, ApiError> {
+        let now = self.world.now();
+        let Caller { action, params, .. } = *caller;
+        if dialect == Dialect::Query(sts::NAMESPACE) {
+            // Nobody needs a permission to ask who they are.
+            if action != "GetCallerIdentity" {
+                caller.permit(None)?;
+            }
+            let answer = sts::call(&self.accounts, &caller.key.id, action, params, now)?;
+            self.dirty.store(true, Ordering::SeqCst);
+            return Ok(answer.as_str().to_owned());
+        }
+        let place = self.place(&caller.key.account, caller.region)?;
+        let mut place = crate::lock(&place);
+        let before = place.region.clone_if(self.lags());
+        let mut changed = settle::settle(&self.world, &mut place.region);
+        let answer = match dialect {
+            Dialect::Json => {
+                caller.permit(Some(&place.region))?;
+                ssm::call(&place.region, action, body).map(|answer| answer.to_string())
+            }
+            Dialect::Query(_) => {
+                caller.permit(Some(&place.region))?;
+                changed |= !elbv2::is_read(action);
+                elbv2::call(&mut place.region, action, params).map(|xml| xml.as_str().to_owned())
+            }
+            Dialect::Ec2 if ec2::is_read(action) => self.read(caller, &mut place, subject, now),
+            Dialect::Ec2 => {
+                changed = true;
+                self.change(caller, &mut place.region, now)
+            }
+        };
+        if changed {
+            self.dirty.store(true, Ordering::SeqCst);
+            if let Some(before) = before {
+                place.past.push_back((now, before));
+            }
+        }
+        while place
+            .past
+            .front()
+            .is_some_and(|(ended, _)| now.duration_since(*ended) > REMEMBERED)
+        {
+            place.past.pop_front();
+        }
+        answer
+    }
+
+    fn lags(&self) -> bool {
+        let faults = self.world.faults.list();
+        faults.iter().any(|fault| matches!(fault.kind, FaultKind::Lag { .. }))
+    }
+
+    /// A describe, which may be shown what was there some time ago.
+    fn read(
+        &self,
+        caller: &Caller<'_>,
+        place: &mut Place,
+        subject: &Subject<'_>,
+        now: Timestamp,
+    ) -> Result<String, ApiError> {
+        let lag = self
+            .world
+            .faults
+            .strike(subject, |kind| matches!(kind, FaultKind::Lag { .. }));
+        let old = match lag {
+            Some(FaultKind::Lag { milliseconds }) => {
+                let milliseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX);
+                let then = now
+                    .checked_sub(SignedDuration::from_millis(milliseconds))
+                    .unwrap_or(now);
+                place
+                    .past
+                    .iter_mut()
+                    .find(|(ended, _)| *ended > then)
+                    .map(|(_, region)| region)
+            }
+            _ => None,
+        };
+        let region = old.unwrap_or(&mut place.region);
+        let handler = ec2::handler(caller.action).ok_or_else(|| sts::unknown_action(caller.action))?;
+        caller.permit(Some(region))?;
+        caller.dry_run()?;
+        let mut call = ec2::Call {
+            world: &self.world,
+            region,
+            params: caller.params,
+            action: caller.action,
+            now,
+        };
+        Ok(handler(&mut call)?.as_str().to_owned())
+    }
+
+    /// Something that changes the region, once per client token.
+    fn change(&self, caller: &Caller<'_>, region: &mut Region, now: Timestamp) -> Result<String, ApiError> {
+        let Caller { action, params, .. } = *caller;
+        let handler = ec2::handler(action).ok_or_else(|| sts::unknown_action(action))?;
+        caller.permit(Some(region))?;
+        caller.dry_run()?;
+        let token = params.text("ClientToken").map(|token| format!("{action} {token}"));
+        let digest = digest(params);
+        if let Some(answered) = token.as_ref().and_then(|token| region.tokens.get(token)) {
+            if answered.digest != digest {
+                return Err(ApiError::new(
+                    "IdempotentParameterMismatch",
+                    "The client token you provided is already in use with different parameters",
+                ));
+            }
+            return Ok(answered.body.clone());
+        }
+        let mut call = ec2::Call {
+            world: &self.world,
+            region,
+            params,
+            action,
+            now,
+        };
+        let answer: Xml = handler(&mut call)?;
+        let body = answer.as_str().to_owned();
+        if let Some(token) = token {
+            let answered = Answered {
+                digest,
+                body: body.clone(),
+            };
+            region.tokens.insert(token, answered);
+        }
+        Ok(body)
+    }
+
+    /// Takes the power away from all machines. Their instances stay as they are, so that they are started again next time.
+    pub(crate) fn power_off(&self) {
+        self.each_region(|world, region| {
+            for instance in region.instances.values() {
+                if matches!(
+                    instance.state,
+                    InstanceState::Running | InstanceState::Pending | InstanceState::Stopping
+                ) && let Err(error) = world.backend.stop(&instance.id, true)
+                {
+                    crate::log(format_args!("{error}"));
+                }
+            }
+        });
+    }
+}
+
+impl Region {
+    fn clone_if(&self, wanted: bool) -> Option<Self> {
+        wanted.then(|| self.clone())
+    }
+}
+
+/// Starts the machines of a region that was loaded or made: those of its instances that are running.
+fn power_up(world: &World, region: &Region) {
+    for instance in region.instances.values() {
+        if matches!(instance.state, InstanceState::Running | InstanceState::Pending)
+            && let Err(error) = world.backend.start(&machine::machine(world, region, instance))
+        {
+            crate::log(format_args!("{error}"));
+        }
+    }
+}
+
+/// Of all parameters but those that may differ between tries.
+fn digest(params: &Params) -> String {
+    let pairs: Vec<String> = params
+        .iter()
+        .filter(|(name, _)| !matches!(*name, "ClientToken" | "Version" | "DryRun"))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    crate::digest(&pairs.join("&"), 32)
+}
+
+/// Who asks for what.
+#[derive(Debug, Clone, Copy)]
+struct Caller<'a> {
+    key: &'a Key,
+    region: &'a str,
+    service: &'a str,
+    action: &'a str,
+    params: &'a Params,
+}
+
+impl Caller<'_> {
+    fn subject<'a>(&'a self, values: &'a [&'a str]) -> Subject<'a> {
+        Subject {
+            action: self.action,
+            region: self.region,
+            resources: values,
+        }
+    }
+
+    fn dry_run(&self) -> Result<(), ApiError> {
+        if self.params.is_set("DryRun")? {
+            return Err(ApiError::new(
+                "DryRunOperation",
+                "Request would have succeeded, but DryRun flag is set.",
+            )
+            .with_status(412));
+        }
+        Ok(())
+    }
+
+    /// Whether the key's policies let it do this.
+    fn permit(&self, region: Option<&Region>) -> Result<(), ApiError> {
+        if self.key.policies.is_empty() {
+            return Ok(());
+        }
+        for asked in crate::control::asked(
+            self.service,
+            self.action,
+            self.region,
+            self.params,
+            region,
+            &self.key.account,
+        ) {
+            if !self.key.policies.iter().all(|policy| policy.allows(&asked)) {
+                return Err(self.denied(&asked));
+            }
+        }
+        Ok(())
+    }
+
+    fn denied(&self, asked: &Asked) -> ApiError {
+        let resource = asked.resources.first().map_or("*", String::as_str);
+        let message = format!(
+            "User: {} is not authorized to perform: {} on resource: {resource} because no identity-based policy allows it",
+            self.key.arn, asked.action
+        );
+        match self.service {
+            "ec2" => ApiError::new(
+                "UnauthorizedOperation",
+                format!("You are not authorized to perform this operation. {message}"),
+            )
+            .with_status(403),
+            "ssm" => ApiError::new("AccessDeniedException", message),
+            _ => ApiError::new("AccessDenied", message).with_status(403),
+        }
+    }
+}
+
+fn success(dialect: Dialect, action: &str, inside: &str, id: &str) -> Reply {
+    let (content_type, body) = match dialect {
+        Dialect::Ec2 => (
+            "text/xml;charset=UTF-8",
+            format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{action}Response xmlns=\"{EC2_NAMESPACE}\"><requestId>{id}</requestId>{inside}</{action}Response>"
+            ),
+        ),
+        Dialect::Query(namespace) => (
+            "text/xml",
+            format!(
+                "<{action}Response xmlns=\"{namespace}\"><{action}Result>{inside}</{action}Result><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{action}Response>"
+            ),
+        ),
+        Dialect::Json => ("application/x-amz-json-1.1", inside.to_owned()),
+    };
+    Reply {
+        status: 200,
+        content_type,
+        body: body.into_bytes(),
+        delay: Duration::ZERO,
+        lost: false,
+    }
+}
+
+fn refuse(dialect: Dialect, error: &ApiError, id: &str) -> Reply {
+    let mut inside = Xml::new();
+    let (content_type, body) = match dialect {
+        Dialect::Ec2 => {
+            inside.element("Response", |xml| {
+                xml.element("Errors", |xml| {
+                    xml.element("Error", |xml| {
+                        xml.text("Code", &error.code).text("Message", &error.message);
+                    });
+                })
+                .text("RequestID", id);
+            });
+            let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", inside.as_str());
+            ("text/xml;charset=UTF-8", body)
+        }
+        Dialect::Query(namespace) => {
+            inside
+                .element("Error", |xml| {
+                    xml.text("Type", if error.status < 500 { "Sender" } else { "Receiver" })
+                        .text("Code", &error.code)
+                        .text("Message", &error.message);
+                })
+                .text("RequestId", id);
+            let body = format!(
+                "<ErrorResponse xmlns=\"{namespace}\">{}</ErrorResponse>",
+                inside.as_str()
+            );
+            ("text/xml", body)
+        }
+        Dialect::Json => {
+            let body = serde_json::json!({ "__type": error.code, "message": error.message });
+            ("application/x-amz-json-1.1", body.to_string())
+        }
+    };
+    Reply {
+        status: error.status,
+        content_type,
+        body: body.into_bytes(),
+        delay: Duration::ZERO,
+        lost: false,
+    }
+}
