@@ -19,7 +19,8 @@ macro_rules! actions {
 actions! {
     /// Whose credentials these are. Needs no permission.
     GET_CALLER_IDENTITY = "sts:GetCallerIdentity", false, true, Other;
-    /// Takes on a role, of another account too.
+    /// Takes on a role, of another account too. The SDK makes this call by itself, when credentials are needed: observers
+    /// do not see it.
     ASSUME_ROLE = "sts:AssumeRole", false, true, Other;
     /// Regions of the account.
     DESCRIBE_REGIONS = "ec2:DescribeRegions", false, true, Read;

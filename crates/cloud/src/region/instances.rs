@@ -46,6 +46,24 @@ impl InstancePages {
     }
 }
 
+/// What is left to be asked for after EC2 found some names missing: all but those that the message names, or, where it
+/// names none, each half by itself.
+fn without_missing(mut ids: Vec<String>, message: &str) -> Vec<Vec<String>> {
+    let asked = ids.len();
+    if asked <= 1 {
+        return Vec::new();
+    }
+    let named: Vec<&str> = message
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .collect();
+    let rest: Vec<String> = ids.iter().filter(|id| !named.contains(&id.as_str())).cloned().collect();
+    if rest.len() < asked {
+        return if rest.is_empty() { Vec::new() } else { vec![rest] };
+    }
+    let half = ids.split_off(asked / 2);
+    vec![ids, half]
+}
+
 impl Region {
     /// Instances by their names, in no particular order. Those that are not there are left out.
     ///
@@ -135,10 +153,17 @@ impl Region {
     /// # Errors
     /// What a call can fail with.
     pub async fn statuses(&self, ids: &[InstanceId]) -> Result<Vec<Status>, CloudError> {
-        in_batches(texts(ids), STATUSES_PER_CALL, "instance-id", async |query| {
-            self.all_statuses(query).await
-        })
-        .await
+        let mut found = Vec::new();
+        let mut batches: Vec<Vec<String>> = ids.chunks(STATUSES_PER_CALL).map(texts).collect();
+        // There is no filter for names here, so what is missing has to be left out by hand.
+        while let Some(batch) = batches.pop() {
+            match self.all_statuses(Query::Ids(batch.clone())).await {
+                Ok(statuses) => found.extend(statuses),
+                Err(error) if error.is_not_found() => batches.extend(without_missing(batch, &error.message)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     /// Status checks and scheduled events of all instances that pass all filters, such as `event.code`.
@@ -150,7 +175,6 @@ impl Region {
     }
 
     async fn all_statuses(&self, query: Query) -> Result<Vec<Status>, CloudError> {
-        // A status is found by a filter under a name of its own only since 2024; by names it always is.
         Ok(pages!(
             *self,
             &actions::DESCRIBE_INSTANCE_STATUS,
@@ -273,5 +297,25 @@ impl Region {
         base64::engine::general_purpose::STANDARD
             .decode(text)
             .map_err(|_| incomplete(action, id.as_str(), "console output that is not base64, or"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_missing;
+
+    #[test]
+    fn missing_names_are_left_out_and_nameless_failures_are_halved() {
+        let ids = || vec!["i-1".to_owned(), "i-2".to_owned(), "i-3".to_owned(), "i-11".to_owned()];
+        assert_eq!(
+            without_missing(ids(), "The instance IDs 'i-1, i-3' do not exist"),
+            [["i-2", "i-11"]]
+        );
+        assert_eq!(
+            without_missing(ids(), "some are missing"),
+            [["i-1", "i-2"], ["i-3", "i-11"]]
+        );
+        assert!(without_missing(vec!["i-1".to_owned()], "missing").is_empty());
+        assert!(without_missing(ids(), "i-1 i-2 i-3 i-11").is_empty());
     }
 }
