@@ -246,10 +246,11 @@ impl Region {
             .await
     }
 
-    /// How a burstable instance pays for speed; nothing for other types.
+    /// How a burstable instance pays for speed; nothing where EC2 did not say. It fails for instances of other types: see
+    /// [`InstanceType::burstable`](crate::model::InstanceType::burstable).
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), and what a call can fail with.
+    /// What a call can fail with.
     pub async fn credits(&self, id: &InstanceId) -> Result<Option<Credits>, CloudError> {
         let ask = Ask::new(&actions::DESCRIBE_INSTANCE_CREDIT_SPECIFICATIONS, id.as_str());
         let answer = self
