@@ -25,5 +25,6 @@ pub mod lease;
 pub mod plan;
 pub mod progress;
 pub mod run;
+pub mod ssh;
 pub mod step;
 pub mod store;
