@@ -34,7 +34,7 @@ pub enum RemoteError {
         address: SocketAddr,
         /// Fingerprint of the key that it was given.
         expected: String,
-        /// Fingerprint of the key that it showed.
+        /// Fingerprint of the key that it showed, or the kinds of those that it has.
         found: String,
     },
     /// The key was refused, and still is after some time.

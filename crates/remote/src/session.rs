@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use russh::client::{self, AuthResult};
 use russh::keys::{Algorithm, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{ChannelMsg, Disconnect, Preferred};
+use russh::{AlgorithmKind, ChannelMsg, Disconnect, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -312,7 +312,19 @@ async fn attempt(login: &Login, limits: &Limits) -> Result<Session, Attempt> {
                     expected: login.host_key.fingerprint(),
                     found,
                 }),
-                None => failed(error),
+                None => match error {
+                    // Waiting does not help: a server that has a key of this kind offers it from its start.
+                    russh::Error::NoCommonAlgo {
+                        kind: AlgorithmKind::Key,
+                        theirs,
+                        ..
+                    } => Attempt::Final(RemoteError::HostKey {
+                        address: login.address,
+                        expected: login.host_key.fingerprint(),
+                        found: format!("of another kind ({})", theirs.join(", ")),
+                    }),
+                    error => failed(error),
+                },
             });
         }
     };

@@ -74,6 +74,23 @@ async fn another_host_key_is_an_error_at_once_that_names_both() {
 }
 
 #[tokio::test]
+async fn host_keys_of_other_kinds_only_are_an_error_at_once() {
+    let Some(mut server) = Server::prepared() else { return };
+    server.replace_host_key("ecdsa");
+    let connecting = server.login();
+    server.start();
+    let started = Instant::now();
+    let error = Session::connect(&connecting, &limits()).await.unwrap_err();
+    assert!(matches!(error, RemoteError::HostKey { .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("ecdsa-sha2-nistp256") && text.contains(&server.host.fingerprint()),
+        "{text}"
+    );
+    assert!(started.elapsed() < limits().connect / 2, "it was tried again");
+}
+
+#[tokio::test]
 async fn a_machine_that_is_still_starting_is_waited_for() {
     let Some(mut server) = Server::prepared() else { return };
     let login = server.login();

@@ -77,6 +77,18 @@ impl Server {
         self.child = Some(child);
     }
 
+    /// Gives the server a host key of another kind, before it starts.
+    pub fn replace_host_key(&self, kind: &str) {
+        let path = self.folder.path().join("host");
+        fs::remove_file(&path).unwrap();
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", kind, "-N", "", "-f"])
+            .arg(&path)
+            .status()
+            .unwrap();
+        assert!(made.success());
+    }
+
     /// Lets this key in and no other.
     pub fn let_in(&self, key: &KeyPair) {
         let line = format!("{}\n", key.public().to_openssh().unwrap());
