@@ -70,7 +70,9 @@ fn key(path: &Path) -> Result<KeyPair, HostError> {
     key.save(&unfinished).map_err(failed)?;
     fs::rename(&unfinished, path).map_err(io)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io)?;
     Ok(key)
 }
 
@@ -141,9 +143,9 @@ fn host_error(door: &str, error: RemoteError) -> HostError {
         RemoteError::HostKey { .. } | RemoteError::Refused { .. } | RemoteError::NotRoot { .. } => {
             HostError::Stranger { door, what }
         }
-        RemoteError::Agent { failure, .. } if failure.kind == FailureKind::Blocked => HostError::Refused {
-            what: failure.message,
-        },
+        RemoteError::Agent { failure, .. } if failure.kind == FailureKind::Blocked => {
+            HostError::Refused { what: failure.message }
+        }
         _ => HostError::Failed { door, what },
     }
 }
@@ -151,8 +153,15 @@ fn host_error(door: &str, error: RemoteError) -> HostError {
 #[async_trait]
 impl Host for SshHost {
     async fn disks(&self) -> Result<Vec<String>, HostError> {
-        let disks = self.converter.disks().await.map_err(|error| host_error(&self.name, error))?;
-        Ok(disks.into_iter().map(|disk| disk.path.to_string_lossy().into_owned()).collect())
+        let disks = self
+            .converter
+            .disks()
+            .await
+            .map_err(|error| host_error(&self.name, error))?;
+        Ok(disks
+            .into_iter()
+            .map(|disk| disk.path.to_string_lossy().into_owned())
+            .collect())
     }
 
     async fn convert(
@@ -198,7 +207,10 @@ impl Host for SshHost {
             device: found.disk.path.to_string_lossy().into_owned(),
             written: done.converted.applied,
             patch_bytes: done.converted.changed,
-            verdicts: verdicts.into_iter().map(|Verdict { platform, outcome, .. }| (platform, outcome)).collect(),
+            verdicts: verdicts
+                .into_iter()
+                .map(|Verdict { platform, outcome, .. }| (platform, outcome))
+                .collect(),
         })
     }
 }
@@ -235,7 +247,11 @@ fn in_words(event: &Event) -> Option<String> {
         Event::Note { text } => Some(text.clone()),
         Event::Planned(planned) => {
             let bytes: u64 = planned.ranges.iter().map(|range| range.len).sum();
-            Some(format!("the patch has {} KiB in {} ranges", bytes.div_ceil(1024), planned.ranges.len()))
+            Some(format!(
+                "the patch has {} KiB in {} ranges",
+                bytes.div_ceil(1024),
+                planned.ranges.len()
+            ))
         }
         _ => None,
     }

@@ -126,7 +126,10 @@ mod tests {
         let held = store.hold(&run).unwrap();
         assert!(store.is_held(&run));
         let error = store.hold(&run).unwrap_err().to_string();
-        assert!(error.contains(run.as_str()) && error.contains("another process"), "{error}");
+        assert!(
+            error.contains(run.as_str()) && error.contains("another process"),
+            "{error}"
+        );
         drop(held);
         assert!(!store.is_held(&run));
         store.hold(&run).unwrap();

@@ -4,6 +4,15 @@
 //! A run follows its plan and nothing else: whatever a step needs to know of the source is in here, as it was when a person
 //! agreed to it.
 
+pub mod cost;
+pub mod devices;
+pub mod drift;
+pub mod gather;
+pub mod make;
+pub mod notices;
+pub mod refuse;
+pub mod target;
+
 use comeback_cloud::ids::{
     AccountId, AllocationId, ImageId, InstanceId, InterfaceId, RegionName, TargetGroupArn, VolumeId,
 };
@@ -195,14 +204,14 @@ pub enum Level {
 }
 
 /// What it costs, in US dollars; unknown where the list of prices has nothing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Cost {
     /// The source, a month.
     pub source_monthly: Option<f64>,
     /// The target, a month.
     pub target_monthly: Option<f64>,
-    /// The migration itself: the host's hours, its disk, the snapshots until `finalize`, a day reckoned.
+    /// The migration itself: the host, an hour at most. Its disk and the snapshots until `finalize` come on top.
     pub migration: Option<f64>,
     /// Where the prices are from, and of when.
     pub prices: String,

@@ -1,0 +1,89 @@
+//! What a person has to know before agreeing: what of the source's identity is lost, and what surprises.
+
+use comeback_cloud::model::{AddressOwner, InstanceState};
+
+use super::{Level, Notice, Plan, Reach, Volumes};
+
+/// Everything that is worth knowing of a plan, what matters most last.
+pub fn of(plan: &Plan) -> Vec<Notice> {
+    let source = &plan.source.instance;
+    let mut notices = Vec::new();
+    let mut note = |level, id: &str, text: String, remedy: Option<&str>| {
+        notices.push(Notice {
+            id: id.to_owned(),
+            level,
+            text,
+            remedy: remedy.map(str::to_owned),
+        });
+    };
+    note(
+        Level::Info,
+        "instance-id-changes",
+        "the target has another instance id: alarms, scripts and inventories that name the old one do not follow"
+            .to_owned(),
+        Some("search them for the old id before `comeback finalize`"),
+    );
+    note(
+        Level::Info,
+        "cloud-init-runs-again",
+        "cloud-init in the guest, if there is one, sees a new instance: scripts of the user data run again, and the guest's SSH \
+         host keys may be made anew"
+            .to_owned(),
+        Some("look at the user data; mark what must not run twice"),
+    );
+    if source.state == InstanceState::Running {
+        note(
+            Level::Info,
+            "snapshot-of-running",
+            "the snapshots of step 0 are taken while it runs: they are what a power failure would leave".to_owned(),
+            None,
+        );
+    }
+    if plan.volumes == Volumes::Original {
+        note(
+            Level::Info,
+            "original-volumes",
+            "the source's own volumes go on; the patch on the root is saved, and the disk still boots as PV".to_owned(),
+            Some("--on copy leaves them alone, and takes longer"),
+        );
+    }
+    if let Some(private) = source.private_ip {
+        note(
+            Level::Warning,
+            "private-address-changes",
+            format!("the primary private address {private} stays with the source: the target gets another one"),
+            Some("change what names it, or reach the server by its Elastic IP or load balancer"),
+        );
+    }
+    let lent = source
+        .primary_interface()
+        .and_then(|interface| interface.addresses.first())
+        .filter(|address| address.owner == Some(AddressOwner::Amazon))
+        .and_then(|address| address.public);
+    if let Some(lent) = lent {
+        note(
+            Level::Warning,
+            "public-address-lost",
+            format!("the public address {lent} is lent, and lost as soon as the source stops"),
+            Some("change what names it; an Elastic IP stays"),
+        );
+    }
+    if plan.verify.reach == Reach::Public && source.public_ip.is_none() {
+        note(
+            Level::Warning,
+            "host-may-be-unreachable",
+            "the source has no public address, and the host is to be reached by one".to_owned(),
+            Some("--reach private, from a machine within the network"),
+        );
+    }
+    if plan.verify.ports.is_empty() && plan.verify.command.is_none() {
+        note(
+            Level::Warning,
+            "function-not-verified",
+            "status checks and console tell that it boots, not that it serves".to_owned(),
+            Some("name ports with --verify-port or a check with --verify-command"),
+        );
+    }
+    notices.sort_by_key(|notice| notice.level);
+    notices
+}
