@@ -6,7 +6,8 @@
 //!        ├─ table (MBR, GPT)  ─ Window       where the file systems are
 //!        │    └─ ext (libext2fs)             files in, files out
 //!        ├─ boot (GRUB core image, sector 0)
-//!        └─ patch ─ apply / revert           the ranges that differ, saved and written
+//!        └─ patch ─ saved ─ apply / revert   the ranges that differ, saved and written
+//!                   └─ moved                 the same after all data went up by 1 MiB
 //! ```
 
 pub mod boot;
@@ -14,6 +15,7 @@ pub mod ext;
 pub mod folder;
 pub mod image;
 pub mod io;
+pub mod moved;
 pub mod patch;
 pub mod probe;
 pub mod saved;

@@ -47,6 +47,8 @@ pub enum Content {
     Zfs,
     /// F2FS.
     F2fs,
+    /// A disk whose data this program is moving, see [`crate::moved`].
+    HalfMoved,
     /// The core image of GRUB 2, as it lies in a BIOS boot partition.
     GrubCore,
     /// The first MiB (or all, if the range is shorter) is zero.
@@ -75,6 +77,7 @@ impl Content {
             Content::Iso9660 => "ISO 9660 file system",
             Content::Zfs => "ZFS pool member",
             Content::F2fs => "F2FS file system",
+            Content::HalfMoved => "data that were half moved when that was cut off",
             Content::GrubCore => "GRUB 2 core image",
             Content::Empty => "nothing (all zero)",
             Content::Unknown => "unknown content",
@@ -97,6 +100,8 @@ const EMPTY: u64 = 1024 * 1024;
 /// Magic numbers at one fixed offset. Containers come before file systems: the first file system inside of them
 /// may show through at the offset where it would lie on a bare disk.
 const MAGICS: &[(Content, usize, &[u8])] = &[
+    // Before all others: what follows it is moving through.
+    (Content::HalfMoved, 0, crate::moved::MAGIC),
     // superblocks/linux_raid.c: version 1.1 at the start, 1.2 at 4 KiB.
     (Content::LinuxRaid, 0, &[0xfc, 0x4e, 0x2b, 0xa9]),
     (Content::LinuxRaid, 4096, &[0xfc, 0x4e, 0x2b, 0xa9]),

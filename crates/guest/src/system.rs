@@ -440,6 +440,10 @@ fn remedy_for(content: &Content) -> Option<&'static str> {
         Content::Btrfs | Content::Jfs | Content::Reiserfs | Content::F2fs | Content::Zfs => {
             Some("copy the files to an ext4 file system first")
         }
+        Content::HalfMoved => Some(
+            "`comeback convert` goes on with the move, `comeback revert` takes it back; the folder with its record is named in \
+             the first sectors of the disk (`strings`)",
+        ),
         Content::Ntfs | Content::Fat | Content::Squashfs | Content::Iso9660 => Some("this is no Linux root volume"),
         _ => None,
     }

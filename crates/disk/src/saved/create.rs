@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
-use super::folder::{io_error, parent, sync_folder, write_journal};
+use super::folder::{io_error, parent, sync_folder, write_json};
 use super::journal::{Journal, MAX_WITNESS, Piece, Witness, cut, sha256};
 use super::{JOURNAL, PATCH, Request, SavedError, Span, UNDO, overlay, read_disk, witness_hash};
 use crate::image::Format;
@@ -72,7 +72,7 @@ pub(super) fn write_folder(
     overwrite(&mut clusters, overlay::cluster_size(disk.size()), patch);
     let path = folder.join(PATCH);
     overlay::write(&path, disk.size(), backing, &clusters).map_err(io_error("writing", &path))?;
-    write_journal(&folder.join(JOURNAL), journal)?;
+    write_json(&folder.join(JOURNAL), journal)?;
     sync_folder(folder)
 }
 

@@ -48,7 +48,8 @@ mod overlay;
 
 use create::{backing_path, prepare, write_folder};
 pub use error::SavedError;
-use folder::{append, io_error, parent, remove_file, remove_partial, sync_folder, write_journal};
+use folder::io_error;
+pub(crate) use folder::{append, archive_name, remove_file, remove_partial, rename, sync_folder, write_json};
 pub use journal::State;
 use journal::{Journal, Piece, sha256};
 
@@ -202,8 +203,7 @@ impl Saved {
             let _ = fs::remove_dir_all(&partial);
             return Err(err);
         }
-        fs::rename(&partial, folder).map_err(io_error("renaming", &partial))?;
-        sync_folder(parent(folder))?;
+        rename(&partial, folder)?;
         Ok(Saved {
             folder: folder.to_owned(),
             journal,
@@ -314,15 +314,7 @@ impl Saved {
         }
         let mut restored = Vec::new();
         if !is_done {
-            let (first, rest) = self.split(&states, PieceState::Old);
-            restored.extend(first.iter().chain(&rest).map(|piece| piece.span));
-            let mut writer = Writer::new(self.open(UNDO)?, disk, progress, &[&first, &rest]);
-            for pieces in [first, rest] {
-                for piece in pieces {
-                    writer.write(&self, piece, &piece.old)?;
-                }
-                flush(disk)?;
-            }
+            restored = self.restore(disk, &states, progress)?;
             self.set_state(State::Reverted)?;
         }
         let kept = condition.foreign;
@@ -337,6 +329,46 @@ impl Saved {
             kept,
             archived,
         })
+    }
+
+    /// As [`Saved::revert`], but keeps the folder, as the patch may be applied again.
+    pub(crate) fn take_back(
+        &mut self,
+        disk: &dyn WriteAt,
+        force: bool,
+        progress: Progress<'_>,
+    ) -> Result<Reverted, SavedError> {
+        let (condition, states) = self.examine(disk)?;
+        if condition.is_written_to() && !force {
+            let (ranges, witnesses) = (condition.foreign, condition.used);
+            return Err(SavedError::WrittenTo { ranges, witnesses });
+        }
+        let restored = self.restore(disk, &states, progress)?;
+        self.set_state(State::Saved)?;
+        Ok(Reverted {
+            restored,
+            kept: condition.foreign,
+            archived: None,
+        })
+    }
+
+    /// Writes the old bytes where the disk has new ones, the first sector first.
+    fn restore(
+        &self,
+        disk: &dyn WriteAt,
+        states: &[PieceState],
+        progress: Progress<'_>,
+    ) -> Result<Vec<Span>, SavedError> {
+        let (first, rest) = self.split(states, PieceState::Old);
+        let restored = first.iter().chain(&rest).map(|piece| piece.span).collect();
+        let mut writer = Writer::new(self.open(UNDO)?, disk, progress, &[&first, &rest]);
+        for pieces in [first, rest] {
+            for piece in pieces {
+                writer.write(self, piece, &piece.old)?;
+            }
+            flush(disk)?;
+        }
+        Ok(restored)
     }
 
     /// Throws away a patch of which nothing is on the disk.
@@ -450,30 +482,22 @@ impl Saved {
         self.journal.state = state;
         let next = self.folder.join("journal.json.new");
         remove_file(&next)?;
-        write_journal(&next, &self.journal)?;
-        fs::rename(&next, self.folder.join(JOURNAL)).map_err(io_error("renaming", &next))?;
-        sync_folder(&self.folder)
+        write_json(&next, &self.journal)?;
+        rename(&next, &self.folder.join(JOURNAL))
     }
 
     /// Removes the folder; a name that nobody takes for a saved patch comes first.
     fn remove(self) -> Result<(), SavedError> {
         let partial = append(&self.folder, ".partial");
         remove_partial(&partial)?;
-        fs::rename(&self.folder, &partial).map_err(io_error("renaming", &self.folder))?;
-        sync_folder(parent(&self.folder))?;
+        rename(&self.folder, &partial)?;
         remove_partial(&partial)
     }
 
     /// Moves the folder out of the way.
     fn archive(self) -> Result<PathBuf, SavedError> {
-        let mut target = append(&self.folder, "-reverted");
-        let mut number = 1;
-        while target.symlink_metadata().is_ok() {
-            number += 1;
-            target = append(&self.folder, &format!("-reverted-{number}"));
-        }
-        fs::rename(&self.folder, &target).map_err(io_error("renaming", &self.folder))?;
-        sync_folder(parent(&self.folder))?;
+        let target = archive_name(&self.folder);
+        rename(&self.folder, &target)?;
         Ok(target)
     }
 }
