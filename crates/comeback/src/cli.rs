@@ -90,7 +90,8 @@ pub(crate) enum PlatformArgument {
 pub(crate) struct ConvertArguments {
     #[command(flatten)]
     pub(crate) disk: DiskArguments,
-    /// Where the data ends up. `in-place` moves none of it; `partitioned` makes a new disk with a GPT.
+    /// Where the data ends up. `in-place` moves none of it; `partitioned` makes a disk with a GPT: a new one with --output, else
+    /// DISK itself, which must be 2 MiB larger than its file system.
     #[arg(long, value_enum, default_value = "in-place")]
     pub(crate) layout: LayoutArgument,
     /// The platform to convert for. `auto` is Nitro where the guest can, else Xen HVM.
@@ -124,7 +125,7 @@ pub(crate) struct KeepArguments {
 pub(crate) enum LayoutArgument {
     /// No data moves.
     InPlace,
-    /// A new disk with a GPT; needs --output.
+    /// A disk with a GPT: a new one with --output, else DISK itself.
     Partitioned,
 }
 

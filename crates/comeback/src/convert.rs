@@ -1,6 +1,7 @@
 //! `comeback convert`
 
 use std::fmt::Write as _;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use comeback_convert::conversion::{self, Conversion};
 use comeback_convert::edits::{Action, FileChange};
-use comeback_convert::in_place::{self, Beginning};
+use comeback_convert::in_place;
 use comeback_convert::plan::{Layout, Placement, Target};
 use comeback_convert::refusal;
 use comeback_convert::relocation::Relocation;
@@ -18,7 +19,6 @@ use comeback_disk::image::{self, Access, Format, Image, ImageError};
 use comeback_disk::io::{ReadAt, WriteAt};
 use comeback_disk::patch::Patch;
 use comeback_disk::probe::{self, Content};
-use comeback_disk::saved::Saved;
 use comeback_disk::table;
 use comeback_disk::view::View;
 use comeback_guest::kernels::KernelReader;
@@ -26,43 +26,29 @@ use serde::Serialize;
 use similar::TextDiff;
 
 use crate::cli::{ConvertArguments, KeepArguments, LayoutArgument, TargetArgument};
+use crate::earlier;
 use crate::exit::Exit;
 use crate::inspect::{now, open};
 use crate::keep;
+use crate::moving;
 use crate::output::{self, printable};
 
 /// What is printed as JSON.
 #[derive(Serialize)]
-struct Report<'a> {
-    version: u32,
-    disk: &'a Path,
-    layout: Layout,
-    /// The new disk, in the partitioned layout.
-    output: Option<&'a Path>,
-    plan: &'a comeback_convert::plan::Plan,
-    patch: &'a Patch,
-    before: &'a Assessment,
-    after: &'a Assessment,
+pub(crate) struct Report<'a> {
+    pub(crate) version: u32,
+    pub(crate) disk: &'a Path,
+    pub(crate) layout: Layout,
+    /// The new disk, in the partitioned layout; none if it is the disk itself.
+    pub(crate) output: Option<&'a Path>,
+    pub(crate) plan: &'a comeback_convert::plan::Plan,
+    pub(crate) patch: &'a Patch,
+    pub(crate) before: &'a Assessment,
+    pub(crate) after: &'a Assessment,
     /// Whether anything was written.
-    applied: bool,
+    pub(crate) applied: bool,
     /// Where the saved bytes are.
-    saved: Option<&'a Path>,
-}
-
-/// What is printed as JSON about a conversion that was cut off earlier.
-#[derive(Serialize)]
-struct Resumed<'a> {
-    version: u32,
-    disk: &'a Path,
-    layout: Layout,
-    /// The plan as it was made then.
-    plan: &'a serde_json::Value,
-    /// Whether it was completed now; else it is as it was found.
-    completed: bool,
-    /// Whether anything was written.
-    applied: bool,
-    /// Where the saved bytes are.
-    saved: &'a Path,
+    pub(crate) saved: Option<&'a Path>,
 }
 
 pub(crate) fn run(arguments: &ConvertArguments) -> Result<Exit> {
@@ -75,9 +61,7 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<Exit> {
         (LayoutArgument::InPlace, Some(_)) => {
             wrong("--output is for `--layout partitioned`; in place, DISK itself is converted")
         }
-        (LayoutArgument::Partitioned, None) => {
-            wrong("`--layout partitioned` needs --output FILE: the data moves to a new disk")
-        }
+        (LayoutArgument::Partitioned, None) => moving::run(arguments),
         (LayoutArgument::Partitioned, Some(_)) if arguments.keep.keep.is_some() => wrong(
             "--keep is for the in-place layout: `--layout partitioned` leaves DISK as it is, there is nothing to save",
         ),
@@ -86,7 +70,7 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<Exit> {
 }
 
 /// A disk that is only read may be in use; whoever reads the result has to know.
-fn tell_users(image: &Image) {
+pub(crate) fn tell_users(image: &Image) {
     for user in image.users() {
         let path = image.path().display();
         output::say(&format!(
@@ -104,7 +88,7 @@ fn target(arguments: &ConvertArguments) -> Target {
 }
 
 /// Makes the conversion, and says which findings stand against it if it cannot be made.
-fn prepare(disk: Arc<dyn ReadAt>, arguments: &ConvertArguments, now: i64) -> Result<Conversion> {
+pub(crate) fn prepare(disk: Arc<dyn ReadAt>, arguments: &ConvertArguments, now: i64) -> Result<Conversion> {
     let assets = Assets::find().context("finding boot code")?;
     conversion::convert(disk, target(arguments), &assets, now)
         .inspect_err(|error| {
@@ -117,25 +101,15 @@ fn prepare(disk: Arc<dyn ReadAt>, arguments: &ConvertArguments, now: i64) -> Res
         .with_context(|| format!("converting {}", arguments.disk.disk.display()))
 }
 
-fn in_place(arguments: &ConvertArguments) -> Result<Exit> {
+pub(crate) fn in_place(arguments: &ConvertArguments) -> Result<Exit> {
     let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let image = Arc::new(open(&arguments.disk, access)?);
     let converting = || format!("converting {}", arguments.disk.disk.display());
     tell_users(&image);
     let folder = keep::folder(&arguments.keep, &image)?;
-    let earlier = if arguments.dry_run {
-        match Saved::load(&folder).with_context(converting)? {
-            Some(saved) if in_place::is_interrupted(&folder, &image) => {
-                return resumed(&saved, &image, false, arguments.json);
-            }
-            saved => saved.is_some(),
-        }
-    } else {
-        match in_place::begin(&folder, &image, &mut |_, _| ()).with_context(converting)? {
-            Beginning::Completed(saved) => return resumed(&saved, &image, true, arguments.json),
-            Beginning::Kept => true,
-            Beginning::Fresh => false,
-        }
+    let earlier = match earlier::finish(arguments, &image, &folder).with_context(converting)? {
+        ControlFlow::Break(exit) => return Ok(exit),
+        ControlFlow::Continue(earlier) => earlier,
     };
     let conversion = prepare(Arc::clone(&image) as Arc<dyn ReadAt>, arguments, now())?;
     let report = |applied, saved| Report {
@@ -166,24 +140,17 @@ fn in_place(arguments: &ConvertArguments) -> Result<Exit> {
         if arguments.json {
             output::json(&report(false, None))?;
         } else {
-            output::print(&plan_text(&conversion, image.path(), true))?;
+            output::print(&plan_text(&conversion, &conversion.patch, None, image.path(), true))?;
         }
         return Ok(Exit::Done);
     }
-    if earlier {
-        let aside = in_place::set_aside(&folder)?;
-        output::say(&format!(
-            "comeback: the bytes saved by an earlier conversion are now in {}\n",
-            aside.display()
-        ));
-    }
-    keep::make_parent(&arguments.keep, &image, &folder)?;
+    make_way(arguments, &image, &folder, earlier)?;
     let mut saved = in_place::save(&conversion, &image, &folder).with_context(converting)?;
     saved.apply(image.as_ref(), &mut |_, _| ()).with_context(converting)?;
     if arguments.json {
         output::json(&report(true, Some(&folder)))?;
     } else {
-        let mut text = plan_text(&conversion, image.path(), false);
+        let mut text = plan_text(&conversion, &conversion.patch, None, image.path(), false);
         let _ = writeln!(
             text,
             "\nWritten. The old bytes are in {}; `comeback revert` puts them back.",
@@ -200,46 +167,23 @@ fn in_place(arguments: &ConvertArguments) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Tells of a conversion that was cut off earlier. It was planned then: options of today are not looked at.
-fn resumed(saved: &Saved, image: &Image, completed: bool, json: bool) -> Result<Exit> {
-    let plan = saved.description();
-    if json {
-        output::json(&Resumed {
-            version: 1,
-            disk: image.path(),
-            layout: Layout::InPlace,
-            plan,
-            completed,
-            applied: completed,
-            saved: saved.folder(),
-        })?;
-        return Ok(Exit::Done);
+/// Makes room for the folder of the saved bytes: that of an `earlier` conversion is renamed.
+pub(crate) fn make_way(arguments: &ConvertArguments, image: &Image, folder: &Path, earlier: bool) -> Result<()> {
+    if earlier {
+        let aside = in_place::set_aside(folder)?;
+        output::say(&format!(
+            "comeback: the bytes saved by an earlier conversion are now in {}\n",
+            aside.display()
+        ));
     }
-    let disk = image.path().display();
-    let target = plan
-        .get("target")
-        .and_then(|target| target.as_str())
-        .unwrap_or("the target of then");
-    let folder = saved.folder().display();
-    output::print(&if completed {
-        format!(
-            "{disk}: an interrupted conversion for {target} was completed as it was planned; the old bytes are in {folder}, \
-             `comeback revert` puts them back\n"
-        )
-    } else {
-        format!(
-            "{disk}: {}\n  It was planned for {target}; the old bytes are in {folder}. Nothing was written (dry run).\n",
-            keep::INTERRUPTED
-        )
-    })?;
-    Ok(Exit::Done)
+    keep::make_parent(&arguments.keep, image, folder)
 }
 
 fn partitioned(arguments: &ConvertArguments, output: &Path) -> Result<Exit> {
     let image = Arc::new(open(&arguments.disk, Access::Read)?);
     tell_users(&image);
     let none = KeepArguments { keep: None };
-    if in_place::is_interrupted(&keep::folder(&none, &image)?, &image) {
+    if keep::interrupted(&keep::folder(&none, &image)?, &image) {
         bail!("{}: {}; nothing was written", image.path().display(), keep::INTERRUPTED);
     }
     let device = match std::fs::metadata(output) {
@@ -276,7 +220,7 @@ fn partitioned(arguments: &ConvertArguments, output: &Path) -> Result<Exit> {
         if arguments.json {
             output::json(&report(false))?;
         } else {
-            output::print(&plan_text(&conversion, output, true))?;
+            output::print(&plan_text(&conversion, &conversion.patch, None, output, true))?;
         }
         return Ok(Exit::Done);
     }
@@ -288,7 +232,7 @@ fn partitioned(arguments: &ConvertArguments, output: &Path) -> Result<Exit> {
     if arguments.json {
         output::json(&report(true))?;
     } else {
-        let mut text = plan_text(&conversion, output, false);
+        let mut text = plan_text(&conversion, &conversion.patch, None, output, false);
         let _ = writeln!(
             text,
             "\nWritten: {} copied to {}; the source was only read.",
@@ -379,9 +323,23 @@ fn write_new(new: &Image, is_zero: bool, relocation: &Relocation, conversion: &C
     Ok(copied)
 }
 
-fn plan_text(conversion: &Conversion, disk: &Path, details: bool) -> String {
+/// The plan for a person. `moves` is the number of bytes that move to make room for a table.
+pub(crate) fn plan_text(
+    conversion: &Conversion,
+    patch: &Patch,
+    moves: Option<u64>,
+    disk: &Path,
+    details: bool,
+) -> String {
     let plan = &conversion.plan;
     let mut text = format!("Plan for {}, target {}\n", disk.display(), plan.target);
+    if let Some(bytes) = moves {
+        let _ = writeln!(
+            text,
+            "  move           all data ({}) up by 1 MiB; a GPT and a BIOS-boot partition before them",
+            output::size(bytes)
+        );
+    }
     if let Some(boot_code) = &plan.boot_code {
         let place = match boot_code.placement {
             Placement::File => "a file of the guest, found by block list".to_owned(),
@@ -397,7 +355,6 @@ fn plan_text(conversion: &Conversion, disk: &Path, details: bool) -> String {
     for change in &plan.files {
         describe_change(&mut text, change, details);
     }
-    let patch = &conversion.patch;
     let _ = writeln!(
         text,
         "Patch: {} in {} ranges of a disk of {}",

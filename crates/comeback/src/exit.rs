@@ -52,7 +52,10 @@ pub(crate) const CONVERT: &str = codes!(
     "  comeback convert disk.img --dry-run
   comeback convert /dev/xvdf --target xen-hvm
   comeback convert disk.img --layout partitioned --output new.qcow2
+  comeback convert /dev/xvdf --layout partitioned
 
+The last one moves all data on the disk itself, which takes as long as reading and writing all of it, and needs a disk that
+was grown before. Meanwhile the disk neither boots nor mounts. Ctrl-C stops it between two steps.
 A conversion that was interrupted is completed by the same command, or taken back by `comeback revert`.
 GRUB's boot code is looked for in $COMEBACK_BOOT_ASSETS, beside the program, and in /usr/lib/comeback; else it is
 built from GRUB's modules in /usr/lib/grub/i386-pc or $COMEBACK_GRUB_MODULES (Debian: grub-pc-bin, grub-common)."

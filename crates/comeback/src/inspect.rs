@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use comeback_convert::conversion::{self, Inspection};
-use comeback_convert::in_place;
 use comeback_convert::platform::Platform;
 use comeback_convert::verdict::Outcome;
 use comeback_disk::image::{Access, Format, Image, OpenOptions};
@@ -62,7 +61,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Exit> {
     let (_, Inspection { guest, assessment }) = conversion::inspect(&view, &mut KernelReader::default(), now())
         .with_context(|| format!("inspecting {}", arguments.disk.disk.display()))?;
     let none = KeepArguments { keep: None };
-    let interrupted = keep::folder(&none, &image).is_ok_and(|folder| in_place::is_interrupted(&folder, &image));
+    let interrupted = keep::folder(&none, &image).is_ok_and(|folder| keep::interrupted(&folder, &image));
     if arguments.json {
         output::json(&Report {
             version: 1,

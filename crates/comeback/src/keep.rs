@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use comeback_convert::in_place;
 use comeback_disk::image::{Format, Image};
-use comeback_disk::saved::Saved;
+use comeback_disk::moved::{Moved, Standing};
+use comeback_disk::saved::{Saved, State, Summary};
 
 use crate::cli::KeepArguments;
 
@@ -36,6 +38,30 @@ pub(crate) fn make_parent(arguments: &KeepArguments, image: &Image, folder: &Pat
         std::fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
     }
     Ok(())
+}
+
+/// Whether a move, or the patch that follows it, was cut off; not if there is no trace of it on the disk, or it is complete.
+pub(crate) fn is_cut_off(moved: &Moved, standing: &Standing) -> bool {
+    match standing {
+        Standing::HalfWay { .. } => true,
+        Standing::Moved(condition) => match condition.summary {
+            Summary::Mixed | Summary::AllOld => true,
+            Summary::AllNew => moved.saved().state() == State::Saved,
+            Summary::Foreign => false,
+        },
+        Standing::Untouched | Standing::Reverted | Standing::Foreign(_) => false,
+    }
+}
+
+/// What stands in the way of taking the disk for what it looks like: a conversion or a revert that was cut off.
+pub(crate) fn interrupted(folder: &Path, image: &Image) -> bool {
+    // Whoever only looks at the disk has no use for what is wrong with the folder.
+    match Moved::load(folder).ok().flatten() {
+        Some(moved) => moved
+            .standing(image)
+            .is_ok_and(|standing| is_cut_off(&moved, &standing)),
+        None => in_place::is_interrupted(folder, image),
+    }
 }
 
 /// Says of an interrupted conversion what to do.

@@ -2,10 +2,12 @@
 
 mod cli;
 mod convert;
+mod earlier;
 mod exit;
 mod inspect;
 mod keep;
 mod lab;
+mod moving;
 mod output;
 mod rehearse;
 mod revert;

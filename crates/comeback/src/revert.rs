@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use comeback_convert::in_place::{self, Reversal, RevertError};
 use comeback_disk::image::{Access, Image};
+use comeback_disk::moved::Moved;
 use comeback_disk::saved::Span;
 use serde::Serialize;
 
@@ -13,6 +14,7 @@ use crate::cli::RevertArguments;
 use crate::exit::Exit;
 use crate::inspect::{now, open};
 use crate::keep;
+use crate::moving;
 use crate::output;
 
 /// What is printed as JSON.
@@ -35,8 +37,13 @@ struct Report<'a> {
 pub(crate) fn run(arguments: &RevertArguments) -> Result<Exit> {
     let image = Arc::new(open(&arguments.disk, Access::Write)?);
     let folder = keep::folder(&arguments.keep, &image)?;
-    let reversal = in_place::revert(&image, &folder, arguments.force, now(), &mut |_, _| ());
-    let report = match reversal.map_err(named(&image))? {
+    let moved = Moved::load(&folder).with_context(|| format!("reverting {}", image.path().display()))?;
+    let moves = moved.is_some();
+    let reversal = match moved {
+        Some(moved) => moving::revert(moved, &image, arguments.force)?,
+        None => in_place::revert(&image, &folder, arguments.force, now(), &mut |_, _| ()).map_err(named(&image))?,
+    };
+    let report = match reversal {
         Reversal::Refused { written_to, used } => Report {
             version: 1,
             disk: image.path(),
@@ -61,7 +68,7 @@ pub(crate) fn run(arguments: &RevertArguments) -> Result<Exit> {
     } else if report.reverted {
         say_reverted(&report)?;
     } else {
-        say_refused(&report);
+        say_refused(&report, moves);
     }
     // A disk that was put back in part only is not done.
     Ok(if report.reverted && report.kept.is_empty() {
@@ -95,7 +102,7 @@ fn say_reverted(report: &Report<'_>) -> Result<()> {
     Ok(())
 }
 
-fn say_refused(report: &Report<'_>) {
+fn say_refused(report: &Report<'_>, moves: bool) {
     output::say(&format!(
         "comeback: {}: the disk was used since it was converted (booted, or mounted), so its old bytes would not fit what is \
          there now; nothing was changed\n",
@@ -103,10 +110,13 @@ fn say_refused(report: &Report<'_>) {
     ));
     list("written to", &report.kept);
     list("changed by use", &report.used);
-    output::say(
+    output::say(if moves {
+        "  As it is, the disk still boots as PV with an hd00 kernel image (AKI). With --force, its data are moved back as they \
+         are now; check the file system afterwards (e2fsck -f).\n"
+    } else {
         "  As it is, the disk still boots as PV: nothing has to be reverted to go back. With --force, what is still as the \
-         conversion left it is put back; check the file system afterwards (e2fsck -f).\n",
-    );
+         conversion left it is put back; check the file system afterwards (e2fsck -f).\n"
+    });
 }
 
 fn list(what: &str, spans: &[Span]) {

@@ -1,4 +1,4 @@
-//! Whole boots: every recipe in `guests/`, converted in both layouts, reaches a login on both HVM platforms with its data
+//! Whole boots: every recipe in `guests/`, converted in both layouts (one of them moved on its own disk), reaches a login on both HVM platforms with its data
 //! intact, and two of them boot as PV under a real Xen before and after.
 //!
 //! These take minutes, so they are ignored by a plain `cargo test`; `cargo xtask test` builds the guests and runs them.
@@ -271,6 +271,23 @@ fn partitioned(name: &str) {
     assert_boots(&new, Platform::XenHvm);
 }
 
+/// With a GPT on the disk itself, which was grown: everything moves, boots, and goes back to the last bit.
+fn moved(name: &str) {
+    let copy = Copy::of(name);
+    let disk = &copy.disk;
+    let file = std::fs::File::options().write(true).open(disk).unwrap();
+    file.set_len(file.metadata().unwrap().len() + (1 << 30)).unwrap();
+    let (original, before) = (digest(disk), files(disk));
+    let report = json(&comeback(["convert", text(disk), "--layout", "partitioned", "--json"]));
+    assert_eq!(report["applied"], true);
+    assert_clean(disk);
+    assert_changed(&before, &files(disk), &report["plan"]);
+    assert_boots(disk, Platform::Nitro);
+    assert_boots(disk, Platform::XenHvm);
+    assert_exit(&comeback(["revert", text(disk)]), 0);
+    assert_eq!(digest(disk), original, "the disk is not what it was");
+}
+
 /// What the guest does to its own boot chain later must not break it: a kernel's installation (its hooks build the initramfs
 /// and write the menu anew), update-grub, and grub-install, which has no business on such a disk.
 fn own_updates(name: &str) {
@@ -360,6 +377,7 @@ boots! {
     bullseye_mbr63_partitioned: partitioned("bullseye-mbr63");
     bookworm_boot_in_place: in_place("bookworm-boot");
     bookworm_boot_partitioned: partitioned("bookworm-boot");
+    bullseye_ext3_moved: moved("bullseye-ext3");
     bullseye_ext3_after_its_own_updates: own_updates("bullseye-ext3");
     bookworm_plain_under_xen: xen("bookworm-plain");
     bullseye_ext3_under_xen: xen_converted(&Copy::of("bullseye-ext3"));

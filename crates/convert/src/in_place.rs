@@ -72,17 +72,24 @@ pub fn is_interrupted(folder: &Path, image: &Image) -> bool {
 /// # Errors
 /// [`SavedError`]; nothing was written to the disk.
 pub fn save(conversion: &Conversion, image: &Image, folder: &Path) -> Result<Saved, SavedError> {
+    Saved::create(folder, image, &conversion.patch, request(conversion, image)?)
+}
+
+/// What is remembered with the bytes of a conversion.
+///
+/// # Errors
+/// [`SavedError::Invalid`] if the plan cannot be written down.
+pub fn request<'a>(conversion: &Conversion, image: &'a Image) -> Result<Request<'a>, SavedError> {
     let disk = &conversion.before.guest.disk;
     let description = serde_json::to_value(&conversion.plan)
         .map_err(|error| SavedError::Invalid(format!("its plan cannot be written down: {error}")))?;
-    let request = Request {
+    Ok(Request {
         image: image.path(),
         format: image.format(),
         ids: ids(disk),
         witnesses: witnesses(disk),
         description,
-    };
-    Saved::create(folder, image, &conversion.patch, request)
+    })
 }
 
 /// Moves the saved bytes of an earlier conversion out of the way; gives back where they are now.
@@ -117,7 +124,9 @@ pub fn set_aside_earlier(folder: &Path) -> Vec<PathBuf> {
         let found = entry.file_name();
         let rest = found.to_str().and_then(|found| found.strip_prefix(name));
         rest.is_some_and(|rest| rest.starts_with('.') && rest != ".partial" || rest.starts_with("-reverted"))
-            && entry.path().join("journal.json").exists()
+            && ["journal.json", "move.json"]
+                .iter()
+                .any(|name| entry.path().join(name).exists())
     };
     let mut paths: Vec<PathBuf> = entries.filter(is_ours).map(|entry| entry.path()).collect();
     paths.sort();
@@ -223,7 +232,11 @@ pub fn revert(
     }
 }
 
-fn refuse_another_disk(saved: &Saved, image: &Arc<Image>, now: i64) -> Result<(), RevertError> {
+/// Makes sure that what was saved is this disk's, as far as its file systems tell. `now` is in seconds since 1970.
+///
+/// # Errors
+/// [`RevertError::OtherDisk`].
+pub fn refuse_another_disk(saved: &Saved, image: &Arc<Image>, now: i64) -> Result<(), RevertError> {
     let view = Arc::new(View::new(Arc::clone(image) as Arc<dyn ReadAt>));
     // What cannot be read any more may still be the disk that it was.
     let Ok(system) = System::open(view, Access::Read, now) else {

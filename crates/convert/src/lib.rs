@@ -16,4 +16,5 @@ pub mod platform;
 pub mod refusal;
 pub mod relocation;
 mod rules;
+pub mod shift;
 pub mod verdict;

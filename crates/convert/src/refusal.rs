@@ -22,7 +22,7 @@ pub fn is_refusal(error: &(dyn Error + 'static)) -> bool {
         Some(ConvertError::Plan(_) | ConvertError::NotProven { .. } | ConvertError::NoWayBack { .. })
     ) || matches!(
         error.downcast_ref::<RelocationError>(),
-        Some(RelocationError::AlreadyGpt)
+        Some(RelocationError::AlreadyGpt | RelocationError::NotBare | RelocationError::NoRoom { .. })
     ) || matches!(
         error.downcast_ref::<SystemError>(),
         Some(SystemError::Foreign { .. } | SystemError::NoRoot { .. } | SystemError::SeveralRoots { .. })

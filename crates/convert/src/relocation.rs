@@ -15,9 +15,9 @@ use comeback_guest::system::{Disk, System};
 use uuid::Uuid;
 
 /// Partitions start at multiples of this, in bytes.
-const ALIGNMENT: u64 = 1 << 20;
+pub(crate) const ALIGNMENT: u64 = 1 << 20;
 /// EBS volumes are whole GiB.
-const GIB: u64 = 1 << 30;
+pub(crate) const GIB: u64 = 1 << 30;
 /// The BIOS-boot partition fills what is left before the first MiB; its number is the one that Amazon Linux gives it.
 const BIOS_BOOT_NUMBER: u32 = 128;
 /// Behind the MBR, the GPT header and 128 entries of 128 bytes: sector 34.
@@ -40,6 +40,25 @@ pub enum RelocationError {
     /// The new disk is too small.
     #[error("the new disk has {available} bytes, and {needed} are needed")]
     TooSmall {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes there.
+        available: u64,
+    },
+    /// Data can only move up where nothing else is on the disk.
+    #[error(
+        "the disk has partitions already, and only a file system that has the disk for itself can be moved in place; use the \
+         in-place layout, or --output FILE"
+    )]
+    NotBare,
+    /// There is nowhere to move to.
+    #[error(
+        "the data need {needed} bytes to move up and make room for a GPT, and the disk has {available}: {} bytes too few. Grow \
+         it first (an EBS volume: aws ec2 modify-volume --size {}; a raw image: truncate -s {needed}), or use --output FILE",
+        needed - available,
+        needed.div_ceil(GIB)
+    )]
+    NoRoom {
         /// Bytes needed.
         needed: u64,
         /// Bytes there.
@@ -150,26 +169,8 @@ impl Relocation {
             parts: parts.clone(),
             size,
         })));
-        let mut new: Vec<NewPartition> = parts
-            .iter()
-            .map(|part| NewPartition {
-                number: part.number,
-                start: part.to,
-                size: part.size,
-                kind: table::LINUX,
-                guid: Uuid::new_v4(),
-                name: String::new(),
-            })
-            .collect();
-        new.push(NewPartition {
-            number: BIOS_BOOT_NUMBER,
-            start: BIOS_BOOT_START,
-            size: ALIGNMENT - BIOS_BOOT_START,
-            kind: table::BIOS_BOOT,
-            guid: Uuid::new_v4(),
-            name: "BIOS boot".to_owned(),
-        });
-        table::write_gpt(view.as_ref(), Uuid::new_v4(), &new)?;
+        let partitions: Vec<_> = parts.iter().map(|part| (part.number, part.to, part.size)).collect();
+        write_table(&view, &partitions)?;
         Ok(Relocation { view, parts })
     }
 
@@ -219,6 +220,30 @@ impl Relocation {
         }
         Ok(written)
     }
+}
+
+/// Writes a GPT with these partitions (number, start and length in bytes) and one for GRUB's core image before them.
+pub(crate) fn write_table(disk: &View, partitions: &[(u32, u64, u64)]) -> Result<(), TableError> {
+    let mut new: Vec<NewPartition> = partitions
+        .iter()
+        .map(|&(number, start, size)| NewPartition {
+            number,
+            start,
+            size,
+            kind: table::LINUX,
+            guid: Uuid::new_v4(),
+            name: String::new(),
+        })
+        .collect();
+    new.push(NewPartition {
+        number: BIOS_BOOT_NUMBER,
+        start: BIOS_BOOT_START,
+        size: ALIGNMENT - BIOS_BOOT_START,
+        kind: table::BIOS_BOOT,
+        guid: Uuid::new_v4(),
+        name: "BIOS boot".to_owned(),
+    });
+    table::write_gpt(disk, Uuid::new_v4(), &new)
 }
 
 fn used_ranges(window: Window<Arc<View>>, now: i64) -> Result<Option<Vec<Range<u64>>>, ExtError> {

@@ -64,10 +64,10 @@ fn an_image_that_a_virtual_machine_has_open() {
 }
 
 /// A loop device on top of an image.
-struct Loop(PathBuf);
+pub struct Loop(pub PathBuf);
 
 impl Loop {
-    fn attach(disk: &Disk) -> Option<Loop> {
+    pub fn attach(disk: &Disk) -> Option<Loop> {
         let out = Command::new("losetup")
             .args(["--find", "--show", disk.name()])
             .output()
@@ -76,7 +76,7 @@ impl Loop {
         out.status.success().then(|| Loop(PathBuf::from(name.trim())))
     }
 
-    fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.0.to_str().unwrap()
     }
 }
@@ -118,8 +118,13 @@ fn an_image_and_a_device_that_are_mounted() {
     let mounted = Mounted(folder);
     let place = format!("{} is mounted on {}", device.name(), mounted.0.display());
     disk.refused(3, "convert", &[], &["is in use", &attached, &place, "unmount"]);
-    for command in ["convert", "revert"] {
-        let run = comeback(&[command, device.name()]);
+    let partitioned = ["convert", device.name(), "--layout", "partitioned"];
+    for arguments in [
+        &["convert", device.name()][..],
+        &["revert", device.name()],
+        &partitioned,
+    ] {
+        let run = comeback(arguments);
         run.ended_with(3);
         assert!(
             run.err.contains("is in use") && run.err.contains(&place) && run.err.contains("unmount it"),

@@ -9,6 +9,7 @@ mod garbage;
 mod guests;
 mod in_use;
 mod interrupted;
+mod moves;
 mod openings;
 mod support;
 mod usage;

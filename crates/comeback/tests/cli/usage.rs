@@ -16,7 +16,6 @@ fn wrong_usage_ends_with_64() {
         (&["inspect", name, "--as", "vax"], "possible values"),
         (&["convert", name, "--layout", "round"], "possible values"),
         (&["convert", name, "--taget", "nitro"], "--target"),
-        (&["convert", name, "--layout", "partitioned"], "--output FILE"),
         (&["convert", name, "--output", "x.img"], "--layout partitioned"),
         (
             &[
