@@ -111,7 +111,7 @@ pub(crate) fn copy_beside(boot: &Path, folder: &Path) -> Result<()> {
 fn build(output: &Path) -> Result<()> {
     let boot = read_grub("boot.img")?;
     let diskboot = read_grub("diskboot.img")?;
-    let core = mkimage()?;
+    let core = mkimage(PREFIX)?;
     check_boot(&boot)?;
     check_core(&core, &diskboot)?;
 
@@ -156,12 +156,22 @@ fn build(output: &Path) -> Result<()> {
     Ok(())
 }
 
-fn mkimage() -> Result<Vec<u8>> {
+/// Boot sector and core image of a GRUB that an ordinary disk has of its own, right behind one another. `prefix` is the
+/// folder of its configuration, as GRUB names it.
+pub(crate) fn grub(prefix: &str) -> Result<(Vec<u8>, Vec<u8>)> {
+    let boot = read_grub("boot.img")?;
+    let core = mkimage(prefix)?;
+    check_boot(&boot)?;
+    check_core(&core, &read_grub("diskboot.img")?)?;
+    Ok((boot, core))
+}
+
+fn mkimage(prefix: &str) -> Result<Vec<u8>> {
     let folder = tempfile::tempdir().context("creating a temporary folder")?;
     let image = folder.path().join("core.img");
     let mut command = Command::new("grub-mkimage");
     command
-        .args(["--format=i386-pc", "--prefix", PREFIX, "--directory", GRUB, "--output"])
+        .args(["--format=i386-pc", "--prefix", prefix, "--directory", GRUB, "--output"])
         .arg(&image)
         .args(MODULES.lines());
     run::quietly(&mut command)?;

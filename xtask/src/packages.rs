@@ -60,6 +60,7 @@ impl Group {
                 ("e2fsprogs", "mke2fs makes their file systems, e2fsck checks them"),
                 ("fakeroot", "remembers whom files belong to when not root"),
                 ("mmdebstrap", "installs Debian into a folder, the inside of test guests"),
+                ("openssh-client", "makes the key that the guests with a network let in"),
                 ("uidmap", "lets mmdebstrap work without root"),
             ],
             Self::Test => &[

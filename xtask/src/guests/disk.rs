@@ -9,10 +9,10 @@ use anyhow::{Context, Result, ensure};
 
 use super::files::{self, Content};
 use super::menu;
-use super::recipe::Recipe;
-use super::rootfs;
+use super::recipe::{Recipe, Style};
+use super::{rootfs, server};
 use crate::image::{FileSystem, Owner};
-use crate::{cache, run};
+use crate::{assets, cache, run};
 
 /// Counts up when this folder changes what it makes of a recipe.
 const VERSION: u32 = 3;
@@ -21,6 +21,8 @@ const SECTOR: u64 = 512;
 const MIB: u64 = 1 << 20;
 /// Size of a separate `/boot`.
 const BOOT: u64 = 256 * MIB;
+/// Where the GRUB of an HVM guest finds its settings: on the first partition of the disk that it was started from.
+const PREFIX: &str = "(,msdos1)/boot/grub";
 
 /// Path of the guest's image in the cache, which says by its name what it was made from.
 pub(crate) fn path(recipe: &Recipe) -> Result<PathBuf> {
@@ -29,7 +31,13 @@ pub(crate) fn path(recipe: &Recipe) -> Result<PathBuf> {
         about: String::new(),
         ..recipe.clone()
     };
-    let key = cache::sha256(format!("{VERSION} {}", serde_json::to_string(&recipe)?).as_bytes());
+    let mut made_of = format!("{VERSION} {}", serde_json::to_string(&recipe)?);
+    if recipe.settings.first_boot().is_some() {
+        // What is not in the recipe: the key that is let in, and settings that change more often than this folder.
+        let added = server::files(&recipe, &server::public_key()?);
+        made_of.push_str(&format!("{added:?}"));
+    }
+    let key = cache::sha256(made_of.as_bytes());
     Ok(cache::folder("guests")?.join(format!("{}-{}.img", recipe.name, &key[..12])))
 }
 
@@ -44,7 +52,11 @@ pub(crate) fn ready(recipe: &Recipe) -> Result<PathBuf> {
             "{}: has these kernels: {kernels:?}",
             recipe.name
         );
-        build(recipe, &tar, &files::all(recipe, &kernels), folder)
+        let mut files = files::all(recipe, &kernels);
+        if recipe.settings.first_boot().is_some() {
+            files.extend(server::files(recipe, &server::public_key()?));
+        }
+        build(recipe, &tar, &files, folder)
     })
 }
 
@@ -93,8 +105,21 @@ fn build(recipe: &Recipe, tar: &Path, files: &[(String, Content)], folder: &Path
     owner.mke2fs(&image, &wanted, &root)?;
     if recipe.disk.layout.first_sector().is_some() {
         let spaces: Vec<_> = boot_space.into_iter().chain([Space { start, length }]).collect();
-        disk.write_all_at(&mbr(&spaces)?, 0)
-            .with_context(|| format!("writing the MBR of {}", image.display()))?;
+        let mut mbr = mbr(&spaces)?;
+        let writing = || format!("writing the first sectors of {}", image.display());
+        if recipe.menu.style == Style::Grub2 {
+            let (sector, core) = assets::grub(PREFIX)?;
+            let gap = usize::try_from(start - SECTOR)?;
+            ensure!(
+                core.len() <= gap,
+                "GRUB's core image is {} bytes, room is for {gap}",
+                core.len()
+            );
+            mbr[..440].copy_from_slice(&sector[..440]);
+            // Both halves are made for a core image that begins right after the MBR.
+            disk.write_all_at(&core, SECTOR).with_context(writing)?;
+        }
+        disk.write_all_at(&mbr, 0).with_context(writing)?;
     }
     disk.sync_all()
         .with_context(|| format!("syncing {}", image.display()))?;

@@ -36,11 +36,11 @@ pub(crate) fn all(recipe: &Recipe, kernels: &[Kernel]) -> Vec<(String, Content)>
             "etc/hosts".to_owned(),
             Content::Text(format!("127.0.0.1 localhost {}\n", recipe.name)),
         ),
-        (
-            "etc/network/interfaces".to_owned(),
-            Content::Text(INTERFACES.to_owned()),
-        ),
     ];
+    if recipe.settings.first_boot().is_none() {
+        let text = Content::Text(INTERFACES.to_owned());
+        files.push(("etc/network/interfaces".to_owned(), text));
+    }
     files.extend(menu_files(recipe, kernels));
     if recipe.settings.mac_bound {
         files.push((
@@ -91,6 +91,7 @@ fn menu_files(recipe: &Recipe, kernels: &[Kernel]) -> Vec<(String, Content)> {
             ("boot/grub/menu.lst".to_owned(), Content::Link("./grub.conf")),
             ("etc/grub.conf".to_owned(), Content::Link("../boot/grub/grub.conf")),
         ],
+        Style::Grub2 => vec![("boot/grub/grub.cfg".to_owned(), text)],
     };
     if recipe.menu.stale_grub_cfg {
         files.push((

@@ -68,6 +68,7 @@ pub(crate) fn text(recipe: &Recipe, kernels: &[Kernel]) -> String {
         Style::Plain => plain(recipe, kernels),
         Style::Ubuntu => ubuntu(recipe, kernels),
         Style::Symlink => grub_conf(recipe, kernels),
+        Style::Grub2 => grub_cfg(recipe, kernels),
     }
 }
 
@@ -118,6 +119,34 @@ fn grub_conf(recipe: &Recipe, kernels: &[Kernel]) -> String {
         if let Some(initramfs) = initramfs {
             let _ = writeln!(text, "\tinitrd {folder}/{initramfs}");
         }
+    }
+    text
+}
+
+/// What an HVM guest's GRUB 2 reads; it starts at once and speaks on the serial line, as EC2's images do.
+fn grub_cfg(recipe: &Recipe, kernels: &[Kernel]) -> String {
+    let root = root_spec(recipe);
+    let mut text = format!(
+        "set default={}\nset timeout=0\nserial --unit=0 --speed=115200\nterminal_output console serial\n\
+         search --no-floppy --fs-uuid --set=root {}\n",
+        recipe.menu.default,
+        recipe.uuid()
+    );
+    for Kernel {
+        version,
+        image,
+        initramfs,
+    } in kernels
+    {
+        let _ = write!(
+            text,
+            "\nmenuentry 'Debian GNU/Linux, with Linux {version}' {{\n\
+             \tlinux /boot/{image} root={root} ro console=tty0 console=ttyS0,115200n8\n"
+        );
+        if let Some(initramfs) = initramfs {
+            let _ = writeln!(text, "\tinitrd /boot/{initramfs}");
+        }
+        text.push_str("}\n");
     }
     text
 }
@@ -337,6 +366,22 @@ mod tests {
             assert!(text.contains(line), "{line} in\n{text}");
         }
         assert!(!text.contains('@'));
+    }
+
+    #[test]
+    fn grub_cfg_of_an_hvm_guest() {
+        let mut recipe = sample();
+        recipe.menu.style = Style::Grub2;
+        recipe.menu.root_by = RootBy::Uuid;
+        let text = text(&recipe, &two_kernels()[1..]);
+        let uuid = recipe.uuid();
+        let entry = format!(
+            "search --no-floppy --fs-uuid --set=root {uuid}\n\n\
+             menuentry 'Debian GNU/Linux, with Linux 6.12.1-amd64' {{\n\
+             \tlinux /boot/vmlinuz-6.12.1-amd64 root=UUID={uuid} ro console=tty0 console=ttyS0,115200n8\n\
+             \tinitrd /boot/initrd.img-6.12.1-amd64\n}}\n"
+        );
+        assert!(text.ends_with(&entry), "{text}");
     }
 
     #[test]

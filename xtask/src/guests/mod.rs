@@ -2,15 +2,19 @@
 //!
 //! A recipe (`guests/<name>.toml`) becomes a folder by `mmdebstrap` (`rootfs`), gets its boot menu and its settings (`menu`,
 //! `files`), and becomes a sparse raw image (`disk`). Both the folder (as a tar file) and the image are kept in the cache
-//! under a name that changes with what they are made from. An image in the cache is never written to.
+//! under a name that changes with what they are made from; `guests-by-name` in the cache has links to the newest. An image in the
+//! cache is never written to.
 
 mod disk;
 pub(crate) mod files;
 mod menu;
 pub(crate) mod recipe;
 pub(crate) mod rootfs;
+mod server;
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -45,7 +49,7 @@ pub(crate) fn recipes(names: &[String]) -> Result<Vec<Recipe>> {
 
 /// Builds what the cache does not have, and gives back the images in the order of the recipes.
 pub(crate) fn ready(recipes: &[Recipe]) -> Result<Vec<PathBuf>> {
-    packages::install(&[packages::Group::Guests])?;
+    packages::install(&[packages::Group::Guests, packages::Group::Assets])?;
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -83,10 +87,24 @@ pub(crate) fn ready(recipes: &[Recipe]) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
+/// Points `guests-by-name/NAME.img` in the cache to an image, for programs that do not know what it was made from.
+fn link(name: &str, image: &Path) -> Result<()> {
+    let link = cache::folder("guests-by-name")?.join(format!("{name}.img"));
+    let fresh = cache::beside(&link, "new");
+    // What a link that was not finished has left.
+    let _ = fs::remove_file(&fresh);
+    symlink(image, &fresh)
+        .and_then(|()| fs::rename(&fresh, &link))
+        .with_context(|| format!("linking {} to {}", link.display(), image.display()))
+}
+
 /// Builds guests and prints where they are.
 pub(crate) fn command(names: &[String]) -> Result<()> {
     let recipes = recipes(names)?;
     let images = ready(&recipes)?;
+    for (recipe, image) in recipes.iter().zip(&images) {
+        link(&recipe.name, image)?;
+    }
     let width = recipes.iter().map(|recipe| recipe.name.len()).max().unwrap_or_default();
     for (recipe, image) in recipes.iter().zip(images) {
         println!(

@@ -195,6 +195,9 @@ pub(crate) enum Style {
     Ubuntu,
     /// grub.conf as Amazon Linux and RHEL have it, with menu.lst a symbolic link to it.
     Symlink,
+    /// No PV guest: GRUB 2 in the first sectors and a grub.cfg, as on an HVM instance.
+    #[serde(rename = "grub-2")]
+    Grub2,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,6 +221,37 @@ pub(crate) struct Settings {
     /// A getty that is enabled for hvc0, whatever the kernel's consoles are.
     #[serde(default)]
     pub(crate) getty_on_hvc0: bool,
+    /// An SSH server that lets root in with the key of the cache, an address by DHCP on eth0, a page on port 8080.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) server: bool,
+    /// Who may log in, the host key and the name come from user data; an address by DHCP on any interface.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) cloud_init: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// What a guest with a network takes its next boot for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FirstBoot {
+    /// It has been running for years, and is set up.
+    LongAgo,
+    /// It is new, and cloud-init sets it up.
+    CloudInit,
+}
+
+impl Settings {
+    /// `None` for guests without a network.
+    pub(crate) const fn first_boot(&self) -> Option<FirstBoot> {
+        match (self.server, self.cloud_init) {
+            (_, true) => Some(FirstBoot::CloudInit),
+            (true, false) => Some(FirstBoot::LongAgo),
+            (false, false) => None,
+        }
+    }
 }
 
 impl Recipe {
@@ -248,6 +282,19 @@ impl Recipe {
                 recipe.disk.layout.first_sector().is_some(),
                 "a separate /boot needs a layout with partitions"
             );
+        }
+        if recipe.menu.style == Style::Grub2 {
+            ensure!(
+                recipe.disk.layout == Layout::Mbr && !recipe.disk.separate_boot,
+                "GRUB 2 lies between the MBR and the only partition: the layout has to be mbr"
+            );
+            ensure!(
+                recipe.menu.root_by != RootBy::Device,
+                "an HVM guest names its root by label or UUID"
+            );
+        }
+        if recipe.settings.server && recipe.settings.cloud_init {
+            bail!("server and cloud-init exclude each other: one is set up, the other is yet to be");
         }
         Ok(recipe)
     }
@@ -331,6 +378,8 @@ pub(crate) mod tests {
             ("separate-boot = false", "separate-boot = true", "partitions"),
             ("gib = 4", "gib = 4\nlabel = \"longer than sixteen\"", "1 to 16"),
             ("gib = 4", "tib = 4", "tib"),
+            ("style = \"plain\"", "style = \"grub-2\"", "layout"),
+            ("hazards = false", "server = true\ncloud-init = true", "exclude"),
         ] {
             assert!(good.contains(from), "{from} in\n{good}");
             let error = format!("{:#}", Recipe::parse("bad", &good.replace(from, to)).unwrap_err());
