@@ -50,6 +50,10 @@ pub(crate) fn recipes(names: &[String]) -> Result<Vec<Recipe>> {
 /// Builds what the cache does not have, and gives back the images in the order of the recipes.
 pub(crate) fn ready(recipes: &[Recipe]) -> Result<Vec<PathBuf>> {
     packages::install(&[packages::Group::Guests, packages::Group::Assets])?;
+    if recipes.iter().any(|recipe| recipe.settings.first_boot().is_some()) {
+        // So that those who need it do not wait for each other.
+        server::key()?;
+    }
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {

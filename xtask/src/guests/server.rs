@@ -116,10 +116,11 @@ const CLOUD_CFG: &str = "\
 users: [default]
 disable_root: true
 preserve_hostname: false
+manage_etc_hosts: localhost
 datasource_list: [NoCloud]
 network: {config: disabled}
 ssh_genkeytypes: [ed25519]
-cloud_init_modules: [bootcmd, write-files, set_hostname, users-groups, ssh]
+cloud_init_modules: [bootcmd, write-files, set_hostname, update_etc_hosts, users-groups, ssh]
 cloud_config_modules: [runcmd]
 cloud_final_modules: [scripts-user]
 system_info:
