@@ -24,7 +24,7 @@ mod lines;
 mod machine;
 mod outcome;
 mod probe;
-mod qmp;
+pub mod qmp;
 mod run;
 mod screen;
 pub mod signatures;
@@ -39,6 +39,7 @@ use std::{
 
 pub use crate::{
     error::RehearseError,
+    machine::{die_with_parent, kvm_usable},
     outcome::{Accelerator, Event, Finding, Outcome, Reached, Stage, Verdict},
     probe::{LoginProbe, ProbeOutput},
 };

@@ -504,8 +504,9 @@ fn option_value(path: &Path) -> Result<String, RehearseError> {
     Ok(text.replace(',', ",,"))
 }
 
+/// Has the kernel kill what `command` starts when the thread that starts it ends, with or without its process.
 #[allow(unsafe_code)]
-fn die_with_parent(command: &mut Command) {
+pub fn die_with_parent(command: &mut Command) {
     let parent = rustix::process::getpid();
     let in_child = move || {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;

@@ -20,7 +20,7 @@ const LONGEST: u64 = 4 << 20;
 /// What QEMU has reported by itself. The guest can cause any number of reports; these do not grow.
 #[derive(Debug, Default)]
 pub struct Reports {
-    /// How often the guest has restarted.
+    /// How often the guest has restarted, or wanted to where QEMU was told to stop then.
     pub restarts: AtomicU32,
     /// The guest has switched itself off.
     pub powered_off: AtomicBool,
@@ -35,6 +35,9 @@ impl Reports {
         let by_guest = event["data"]["guest"].as_bool() == Some(true);
         match event["event"].as_str() {
             Some("RESET") if by_guest => {
+                self.restarts.fetch_add(1, Ordering::Relaxed);
+            }
+            Some("SHUTDOWN") if by_guest && event["data"]["reason"].as_str() == Some("guest-reset") => {
                 self.restarts.fetch_add(1, Ordering::Relaxed);
             }
             Some("SHUTDOWN") if by_guest => self.powered_off.store(true, Ordering::Relaxed),
@@ -152,6 +155,7 @@ mod tests {
     fn reports_are_told_from_answers() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let reset = r#"{"event":"RESET","data":{"guest":true}}
+{"event":"SHUTDOWN","data":{"guest":true,"reason":"guest-reset"}}
 {"event":"RESET","data":{"guest":false}}
 nonsense
 {"event":"BLOCK_IO_ERROR","data":{"nospace":true}}
@@ -162,7 +166,7 @@ nonsense
         let mut qmp = Qmp::connect(ours, PATIENCE).unwrap();
         assert_eq!(qmp.version, (7, 2, 22));
         assert_eq!(qmp.execute("one", json!({"x": 1}), PATIENCE).unwrap(), json!({"a": 1}));
-        assert_eq!(qmp.reports.restarts.load(Ordering::Relaxed), 1);
+        assert_eq!(qmp.reports.restarts.load(Ordering::Relaxed), 2);
         assert!(qmp.reports.no_space.load(Ordering::Relaxed));
         assert!(!qmp.reports.powered_off.load(Ordering::Relaxed));
         let error = qmp.execute("two", json!({}), PATIENCE).unwrap_err();
