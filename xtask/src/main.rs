@@ -10,6 +10,7 @@ mod guests;
 mod image;
 mod packages;
 mod program;
+mod python;
 mod run;
 mod test;
 mod xen;
@@ -56,6 +57,8 @@ enum Command {
         /// Only these recipes; all of them when none is named.
         names: Vec<String>,
     },
+    /// Make a Python with boto3 and the AWS command line, which check the lab, and print where it is.
+    Python,
     /// Show the main job on a disk made for it: install what is missing, build, convert, boot.
     Demo,
     /// Run all tests, whole boots included.
@@ -81,6 +84,7 @@ fn main() -> Result<()> {
         Command::Agent => agent::command(),
         Command::Build { release } => program::command(release),
         Command::Guests { names } => guests::command(&names),
+        Command::Python => python::command(),
         Command::Demo => demo::command(),
         Command::Bench { runs } => bench::command(runs),
         Command::Test { quick } => test::command(quick),

@@ -69,6 +69,10 @@ impl Group {
                     "openssh-server",
                     "the tests of the way over SSH talk to it on this machine",
                 ),
+                (
+                    "python3-venv",
+                    "holds boto3 and the AWS command line, which check the lab",
+                ),
             ],
             Self::Bench => &[("grub2-common", "grub-install, as the pv2hvm scripts use it")],
         }

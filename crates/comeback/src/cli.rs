@@ -215,11 +215,10 @@ pub(crate) enum LabCommand {
         /// Its id, or its tag Name.
         instance: String,
     },
-    /// Do to an instance what its scheduled event says, now.
-    #[command(name = "fire", alias = "event")]
-    Fire {
-        /// The event's id, or the id or the tag Name of an instance.
-        name: String,
+    /// Scheduled events.
+    Event {
+        #[command(subcommand)]
+        command: LabEvent,
     },
     /// Make things go wrong.
     Fault {
@@ -241,6 +240,16 @@ pub(crate) enum LabCommand {
     Down,
     /// End it and remove its state.
     Reset,
+}
+
+/// `lab event`
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabEvent {
+    /// Do to an instance what its event says, now.
+    Fire {
+        /// The event's id, or the id or the tag Name of an instance.
+        name: String,
+    },
 }
 
 /// `lab up`

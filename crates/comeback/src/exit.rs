@@ -80,7 +80,7 @@ pub(crate) const LAB: &str = codes!(
     "  eval \"$(comeback lab up)\"                    start it, and lead AWS clients of this shell to it
   aws ec2 describe-instances
   comeback lab status
-  comeback lab fire shop                        what AWS has scheduled happens now
+  comeback lab event fire shop                  what AWS has scheduled happens now
   comeback lab fault set capacity --count 1
   comeback lab down"
 );

@@ -5,15 +5,18 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use comeback_lab::backend::Backend;
+use comeback_lab::backend::qemu::{Qemu, Settings};
 use comeback_lab::client::Client;
 use comeback_lab::{Fault, Lab, Scenario, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cli::{LabArguments, LabCommand, LabUp};
+use crate::cli::{LabArguments, LabCommand, LabEvent, LabFault, LabUp};
 use crate::exit::Exit;
 use crate::output;
 
@@ -41,7 +44,9 @@ pub(crate) fn run(arguments: &LabArguments) -> Result<Exit> {
             output::print(&(lines.join("\n") + "\n"))?;
             Ok(Exit::Done)
         }
-        LabCommand::Fire { name } => {
+        LabCommand::Event {
+            command: LabEvent::Fire { name },
+        } => {
             let fired = client(&folder)?.post("/lab/fire", &json!({ "name": name }))?;
             let instance = fired.get("instance").and_then(Value::as_str).unwrap_or_default();
             output::print(&format!("Done to {instance} what its event says.\n"))?;
@@ -228,7 +233,7 @@ fn serve(folder: &Path, arguments: &LabUp) -> Result<Exit> {
     builder = if arguments.instant {
         builder.instant()
     } else {
-        machines(builder, folder, arguments)?
+        builder.backend(machines(folder, arguments)?)
     };
     let lab = builder.build()?;
     let serving = lab.serve(arguments.port)?;
@@ -244,8 +249,13 @@ fn serve(folder: &Path, arguments: &LabUp) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn machines(_builder: comeback_lab::Builder, _folder: &Path, _arguments: &LabUp) -> Result<comeback_lab::Builder> {
-    bail!("this build has no virtual machines for the lab: use --instant")
+/// The backend with virtual machines.
+fn machines(folder: &Path, arguments: &LabUp) -> Result<Arc<dyn Backend>> {
+    let settings = Settings {
+        ssh_port: arguments.ssh_port,
+        ..Settings::new(folder.join("machines"))
+    };
+    Ok(Arc::new(Qemu::new(settings)?))
 }
 
 fn status(folder: &Path, json: bool) -> Result<Exit> {
@@ -310,8 +320,7 @@ fn table(rows: Vec<[String; 8]>) -> String {
     text
 }
 
-fn fault(folder: &Path, command: &crate::cli::LabFault) -> Result<Exit> {
-    use crate::cli::LabFault;
+fn fault(folder: &Path, command: &LabFault) -> Result<Exit> {
     let client = client(folder)?;
     match command {
         LabFault::Set(set) => {

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 pub mod instant;
+pub mod qemu;
 
 /// What carries out an instance: virtual machines, or (instant) nothing but its state.
 pub trait Backend: Send + Sync + std::fmt::Debug {

@@ -23,12 +23,16 @@ mod files;
 mod normal;
 mod pattern;
 mod policy;
+pub mod pvgrub;
 mod scenario;
+pub mod seed;
 mod server;
 mod service;
 mod ssm;
 mod state;
 mod sts;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod wire;
 

@@ -414,6 +414,26 @@ impl Service {
         answer
     }
 
+    /// As [`Self::answer`] of a request whose signature is right.
+    #[cfg(test)]
+    pub(crate) fn ask(&self, access_key: &str, service: &str, region: &str, form: &str) -> Reply {
+        let key = self.accounts.find(access_key).expect("an access key of the lab");
+        let params = Params::parse(form.as_bytes());
+        let caller = Caller {
+            key: &key,
+            region,
+            service,
+            action: params.get("Action").unwrap_or_default(),
+            params: &params,
+        };
+        let dialect = match service {
+            "sts" => Dialect::Query(sts::NAMESPACE),
+            "elasticloadbalancing" => Dialect::Query(elbv2::NAMESPACE),
+            _ => Dialect::Ec2,
+        };
+        self.act(&caller, dialect, b"", "request")
+    }
+
     fn lags(&self) -> bool {
         let faults = self.world.faults.list();
         faults.iter().any(|fault| matches!(fault.kind, FaultKind::Lag { .. }))

@@ -39,10 +39,6 @@ impl Filters {
         }
         Ok(true)
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 fn unknown(name: &str) -> ApiError {

@@ -70,11 +70,6 @@ impl Xml {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// What was written elsewhere.
-    pub(crate) fn raw(text: String) -> Self {
-        Self(text)
-    }
 }
 
 #[cfg(test)]
