@@ -119,7 +119,8 @@ fn up(folder: &Path, arguments: &LabUp) -> Result<Exit> {
             );
         }
         eprintln!("Going on with what is in {}.", folder.display());
-    } else if let Some(scenario) = &scenario {
+    } else {
+        let scenario = scenario.map_or_else(|| Scenario::load("tokyo"), Ok)?;
         eprintln!("{}: {}.", scenario.name, scenario.description);
     }
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;

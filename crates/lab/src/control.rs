@@ -224,6 +224,9 @@ impl Service {
             },
             _ => return json_reply(415, &json!({ "error": "the content type has to be application/json" })),
         };
+        if request.method == "POST" {
+            self.dirty.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
         let text = |name: &str| body.get(name).and_then(Value::as_str);
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/lab/status") => json_reply(200, &json!(self.status())),

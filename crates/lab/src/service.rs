@@ -58,13 +58,16 @@ struct Place {
     past: VecDeque<(Timestamp, Region)>,
 }
 
+/// Places by account and region.
+type Places = BTreeMap<(String, String), Arc<Mutex<Place>>>;
+
 /// The lab's inside.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) world: World,
     pub(crate) scenario: String,
     accounts: Accounts,
-    places: Mutex<BTreeMap<(String, String), Arc<Mutex<Place>>>>,
+    places: Mutex<Places>,
     throttle: Throttle,
     rates: Option<f64>,
     calls: Mutex<BTreeMap<String, Calls>>,

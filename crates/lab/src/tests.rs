@@ -489,7 +489,7 @@ fn faults_strike_where_they_should() {
 
 #[test]
 fn describes_lag_behind_changes() {
-    let lab = Bench::new("tokyo");
+    let lab = Bench::with("tokyo", |builder| builder.timings(Timings::default()));
     lab.lab
         .faults()
         .set(Fault::new(FaultKind::Lag { milliseconds: 5000 }).action("Describe*"));

@@ -24,7 +24,7 @@ pub(super) fn is_device_name(device: &str, virtualization: Virtualization) -> bo
     match virtualization {
         _ if digits.is_empty() => true,
         Virtualization::Paravirtual => matches!(digits.parse(), Ok(1..=15)),
-        Virtualization::Hvm => matches!(&rest[..], "a1" | "a2"),
+        Virtualization::Hvm => matches!(rest, "a1" | "a2"),
     }
 }
 

@@ -36,10 +36,13 @@ pub(super) fn create(call: &mut Call<'_>) -> Answer {
         settle::reboot(call.world, call.region, &instance.id);
     }
     let volumes: Vec<Volume> = call.region.volumes_of(&instance.id).cloned().collect();
+    let description = format!("Created by CreateImage({}) for {name}", instance.id);
+    let taken: Result<Vec<String>, ApiError> = super::snapshots::frozen(call, Some(&instance.id), |call| {
+        let take = |volume| super::snapshots::take(call, volume, &description);
+        volumes.iter().map(take).collect()
+    });
     let mut mappings = Vec::new();
-    for volume in &volumes {
-        let description = format!("Created by CreateImage({}) for {name}", instance.id);
-        let snapshot = super::snapshots::take(call, volume, &description)?;
+    for (volume, snapshot) in volumes.iter().zip(taken?) {
         call.tag_new("snapshot", &snapshot);
         let at = volume.attachment.as_ref();
         mappings.push(ImageMapping {
@@ -215,7 +218,7 @@ fn image_value(call: &Call<'_>, image: &Image, name: &str) -> Option<Vec<String>
         "kernel-id" => maybe(image.kernel.as_ref()),
         "manifest-location" => one(format!("{}/{}", image.owner, image.name)),
         "name" => one(&image.name),
-        "owner-alias" => maybe(image.owner_alias.as_ref()),
+        "owner-alias" => maybe(alias(image.owner_alias.as_ref())),
         "owner-id" => one(&image.owner),
         "platform" => Some(Vec::new()),
         "product-code" => Some(image.product_codes.iter().map(|code| code.id.clone()).collect()),
@@ -255,6 +258,11 @@ fn aki_value(aki: &Aki, name: &str) -> Option<Vec<String>> {
         _ if name.starts_with("tag:") => Some(Vec::new()),
         _ => None,
     }
+}
+
+/// The alias that AWS gives: Debian has an account, and no alias.
+pub(super) fn alias(owner: Option<&String>) -> Option<&String> {
+    owner.filter(|alias| ["amazon", "aws-marketplace"].contains(&alias.as_str()))
 }
 
 /// An image of either kind.
@@ -341,7 +349,7 @@ fn show(xml: &mut Xml, call: &Call<'_>, image: &Image) {
         .opt("ramdiskId", image.ramdisk.as_ref())
         .opt("sriovNetSupport", image.sriov.as_ref())
         .text("enaSupport", image.ena)
-        .opt("imageOwnerAlias", image.owner_alias.as_ref())
+        .opt("imageOwnerAlias", alias(image.owner_alias.as_ref()))
         .text("name", &image.name)
         .text("description", &image.description)
         .text("rootDeviceType", &image.root_type)

@@ -8,26 +8,32 @@ use crate::engine::volume::{Snapshot, Volume, VolumeState};
 use crate::fault::FaultKind;
 use crate::wire::{ApiError, Xml, iso};
 
-/// Takes a snapshot of a volume as it is now.
+/// Holds a running instance's processors still while `act` copies its volumes, so that the copies are of one moment.
+pub(super) fn frozen<T>(call: &mut Call<'_>, instance: Option<&str>, act: impl FnOnce(&mut Call<'_>) -> T) -> T {
+    let running = instance.filter(|id| {
+        let instance = call.region.instances.get(*id);
+        call.world.files.exist() && instance.is_some_and(|instance| instance.state == State::Running)
+    });
+    let freeze = |call: &Call<'_>, frozen: bool| {
+        if let Some(Err(error)) = running.map(|id| call.world.backend.freeze(id, frozen)) {
+            crate::log(format_args!("{error}"));
+        }
+    };
+    freeze(call, true);
+    let done = act(call);
+    freeze(call, false);
+    done
+}
+
+/// Takes a snapshot of a volume as it is now. Whoever calls this holds its instance still.
 pub(super) fn take(call: &mut Call<'_>, volume: &Volume, description: &str) -> Result<String, ApiError> {
     let id = call.world.id("snap");
     let failed = call.strikes(&FaultKind::SnapshotError, &[&id, &volume.id]);
     let files = &call.world.files;
     if files.exist() && !failed {
-        // The processors are held still meanwhile, so that the copy is of one moment.
-        let running = volume.instance().filter(|id| {
-            let instance = call.region.instances.get(*id);
-            instance.is_some_and(|instance| instance.state == State::Running)
-        });
-        let freeze = |frozen: bool| {
-            if let Some(Err(error)) = running.map(|id| call.world.backend.freeze(id, frozen)) {
-                crate::log(format_args!("{error}"));
-            }
-        };
-        freeze(true);
-        let copied = files.copy(&files.path(&volume.id), &id, volume.size);
-        freeze(false);
-        copied.map_err(|error| ApiError::internal(error.to_string()))?;
+        files
+            .copy(&files.path(&volume.id), &id, volume.size)
+            .map_err(|error| ApiError::internal(error.to_string()))?;
     }
     let snapshot = Snapshot {
         id: id.clone(),
@@ -61,7 +67,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Answer {
     let volume = call.region.volume(call.params.required("VolumeId")?)?.clone();
     ready(&volume)?;
     let description = call.params.get("Description").unwrap_or_default();
-    let id = take(call, &volume, description)?;
+    let id = frozen(call, volume.instance(), |call| take(call, &volume, description))?;
     call.tag_new("snapshot", &id);
     let mut xml = Xml::new();
     show(&mut xml, call.region, call.region.snapshot(&id)?);
@@ -85,19 +91,18 @@ pub(super) fn create_all(call: &mut Call<'_>) -> Answer {
     for volume in &volumes {
         ready(volume)?;
     }
-    let copied = match call.params.one_of("CopyTagsFromSource", &["volume"])? {
-        Some(_) => true,
-        None => false,
-    };
+    let copied = call.params.one_of("CopyTagsFromSource", &["volume"])?.is_some();
     let description = call.params.get("Description").unwrap_or_default();
-    let mut made = Vec::new();
-    for volume in &volumes {
-        let id = take(call, volume, description)?;
+    let instance = instance.id.clone();
+    let made: Result<Vec<String>, ApiError> = frozen(call, Some(&instance), |call| {
+        volumes.iter().map(|volume| take(call, volume, description)).collect()
+    });
+    let made = made?;
+    for (id, volume) in made.iter().zip(&volumes) {
         if let Some(tags) = call.region.tags.get(&volume.id).cloned().filter(|_| copied) {
             call.region.tags.insert(id.clone(), tags);
         }
-        call.tag_new("snapshot", &id);
-        made.push(id);
+        call.tag_new("snapshot", id);
     }
     let mut xml = Xml::new();
     let made = made.iter().filter_map(|id| call.region.snapshots.get(id));
@@ -170,7 +175,7 @@ fn show(xml: &mut Xml, region: &Region, snapshot: &Snapshot) {
         .text("startTime", iso(snapshot.started))
         .text("progress", progress(snapshot))
         .text("ownerId", owner(region, snapshot))
-        .opt("ownerAlias", snapshot.owner_alias.as_ref())
+        .opt("ownerAlias", super::images::alias(snapshot.owner_alias.as_ref()))
         .text("volumeSize", snapshot.size)
         .text("description", &snapshot.description);
     tag_set(xml, region, &snapshot.id);
@@ -197,7 +202,7 @@ pub(super) fn describe(call: &mut Call<'_>) -> Answer {
         let keep = filters.keep(|name| match name {
             "description" => one(&snapshot.description),
             "encrypted" => one(snapshot.encrypted),
-            "owner-alias" => maybe(snapshot.owner_alias.as_ref()),
+            "owner-alias" => maybe(super::images::alias(snapshot.owner_alias.as_ref())),
             "owner-id" => one(owner(region, snapshot)),
             "progress" => one(progress(snapshot)),
             "snapshot-id" => one(&snapshot.id),
