@@ -19,7 +19,7 @@ const SIZE: usize = 1 << 20;
 pub fn disk(machine: &Machine) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; SIZE];
     let options = FormatVolumeOptions::new().volume_label(*b"CIDATA     ");
-    format_volume(&mut Cursor::new(&mut bytes), options)?;
+    format_volume(Cursor::new(&mut bytes), options)?;
     let volume = FileSystem::new(Cursor::new(&mut bytes), FsOptions::new())?;
     for (name, content) in files(machine) {
         let mut file = volume.root_dir().create_file(name)?;

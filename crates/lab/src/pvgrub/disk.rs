@@ -38,6 +38,15 @@ pub(super) enum Device {
     Partition(u32),
 }
 
+/// Where a device lies, in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    start: u64,
+    size: u64,
+    /// Type byte in the MBR; none for a whole disk.
+    kind: Option<u8>,
+}
+
 /// What is on a device that could be opened.
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -73,8 +82,12 @@ impl Disk {
 
     /// Opens a device.
     pub(super) fn open(&self, device: &Device) -> io::Result<Result<Opened, GrubError>> {
-        let (start, size, kind) = match device {
-            Device::Whole => (0, self.view.size(), None),
+        let Place { start, size, kind } = match device {
+            Device::Whole => Place {
+                start: 0,
+                size: self.view.size(),
+                kind: None,
+            },
             Device::Partition(number) => match self.partition(*number)? {
                 Ok(place) => place,
                 Err(error) => return Ok(Err(error)),
@@ -89,7 +102,7 @@ impl Disk {
         Ok(Ok(Opened { ext, kind }))
     }
 
-    fn partition(&self, number: u32) -> io::Result<Result<(u64, u64, Option<u8>), GrubError>> {
+    fn partition(&self, number: u32) -> io::Result<Result<Place, GrubError>> {
         let mut signature = [0; 2];
         self.view.read_at(510, &mut signature)?;
         let Some(table) = self.table.as_ref().filter(|_| signature == [0x55, 0xaa]) else {
@@ -104,14 +117,14 @@ impl Disk {
         }
         // GRUB legacy counts from 0.
         Ok(match table.partition(number + 1) {
-            Some(partition) => Ok((
-                partition.start,
-                partition.size,
-                Some(match partition.kind {
+            Some(partition) => Ok(Place {
+                start: partition.start,
+                size: partition.size,
+                kind: Some(match partition.kind {
                     PartitionKind::Code(code) => code,
                     PartitionKind::Guid(_) => 0xee,
                 }),
-            )),
+            }),
             None => Err(GrubError::NoPartition),
         })
     }

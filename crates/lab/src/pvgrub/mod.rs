@@ -31,7 +31,7 @@ use comeback_guest::menu::lst::{MenuLst, saved_default};
 use console::Console;
 use disk::{Device, Disk};
 pub use error::GrubError;
-use script::Failed;
+use script::{Failed, Loaded};
 
 /// A release of PV-GRUB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,11 @@ impl PvGrub {
             console.booting(&entry.title.value);
             let text = content.get(entry.span.clone()).unwrap_or_default();
             match self.entry(&disk, &device, text, checks, &mut console)? {
-                Ok((kernel, initrd, cmdline)) => {
+                Ok(Loaded {
+                    kernel,
+                    initrd,
+                    cmdline,
+                }) => {
                     console.hand_over(self.version);
                     return Ok(Outcome::Boots(Boot {
                         kernel,
@@ -162,7 +166,6 @@ impl PvGrub {
     }
 
     /// The commands of one entry, and then `boot`.
-    #[allow(clippy::type_complexity, reason = "kernel, ramdisk, command line")]
     fn entry(
         &self,
         disk: &Disk,
@@ -170,13 +173,13 @@ impl PvGrub {
         text: &[u8],
         checks: Checks,
         console: &mut Console,
-    ) -> io::Result<Result<(Vec<u8>, Option<Vec<u8>>, String), Failed>> {
+    ) -> io::Result<Result<Loaded, Failed>> {
         let loaded = match script::run(disk, menu, text, console)? {
             Ok(loaded) => loaded,
             Err(failed) => return Ok(Err(failed)),
         };
         if checks == Checks::All
-            && let Err(refusal) = domain::check(&loaded.0, self.version, self.bits)
+            && let Err(refusal) = domain::check(&loaded.kernel, self.version, self.bits)
         {
             return Ok(Err(refusal));
         }
@@ -196,7 +199,6 @@ impl PvGrub {
             }
         }
         for (device, folder) in places {
-            // Only regular files of some size are menus.
             if let Some(content) = disk.read(&device, &format!("{folder}/menu.lst"))? {
                 return Ok(Some((device, folder, content)));
             }

@@ -36,8 +36,13 @@ const WITHOUT_EFFECT: &[&str] = &[
 /// Commands that `run_script` refuses (`BUILTIN_MENU` alone).
 const MENU_ONLY: &[&str] = &["default", "fallback", "hiddenmenu", "timeout"];
 
-/// Kernel, ramdisk and command line.
-pub(super) type Loaded = (Vec<u8>, Option<Vec<u8>>, String);
+/// What an entry starts.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) kernel: Vec<u8>,
+    pub(super) initrd: Option<Vec<u8>>,
+    pub(super) cmdline: String,
+}
 
 /// Why an entry starts nothing.
 #[derive(Debug)]
@@ -143,7 +148,11 @@ pub(super) fn run(
         }
     }
     Ok(match kernel {
-        Some(kernel) => Ok((kernel, initrd, cmdline)),
+        Some(kernel) => Ok(Loaded {
+            kernel,
+            initrd,
+            cmdline,
+        }),
         None => Err(GrubError::NeedKernel.into()),
     })
 }

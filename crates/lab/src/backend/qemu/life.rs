@@ -211,7 +211,13 @@ impl Life {
                 }
                 thread::sleep(Duration::from_millis(100));
             }
-            self.execute("blockdev-del", json!({ "node-name": node }))?;
+            // A device that is gone from the guest's sight may hold on to its node for a moment.
+            while let Err(error) = self.execute("blockdev-del", json!({ "node-name": node })) {
+                if Instant::now() > until {
+                    return Err(error);
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
         }
         self.shared.state().machine.disks.retain(|disk| disk.volume != volume);
         Ok(())
