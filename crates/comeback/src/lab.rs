@@ -246,6 +246,8 @@ fn serve(folder: &Path, arguments: &LabUp) -> Result<Exit> {
     let text = serde_json::to_string(&running).context("describing the lab")?;
     io::Write::write_all(&mut &file, text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
     serving.wait();
+    // In this order: nobody may see a machine without power and take it for one that was shut down.
+    drop(serving);
     lab.power_off();
     Ok(Exit::Done)
 }
@@ -277,7 +279,7 @@ fn status(folder: &Path, json: bool) -> Result<Exit> {
         status.now.strftime("%Y-%m-%d %H:%M UTC")
     );
     let head = [
-        "INSTANCE", "NAME", "WHERE", "TYPE", "STATE", "MACHINE", "ADDRESS", "EVENT",
+        "INSTANCE", "NAME", "WHERE", "TYPE", "STATE", "ADDRESS", "EVENT", "MACHINE",
     ]
     .map(str::to_owned);
     let rows = status.instances.iter().map(|instance| {
@@ -291,9 +293,9 @@ fn status(folder: &Path, json: bool) -> Result<Exit> {
                 if instance.virtualization == "hvm" { "HVM" } else { "PV" }
             ),
             instance.state.clone(),
-            instance.condition.clone(),
             instance.address.clone(),
             instance.event.clone(),
+            instance.condition.clone(),
         ]
         .map(|cell| output::printable(&cell))
     });

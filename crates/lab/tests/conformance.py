@@ -5,7 +5,11 @@ compared with the model here: an element that it has no place for is an error.
 """
 
 import base64
+import json
+import os
 import time
+import urllib.error
+import urllib.request
 import xml.etree.ElementTree as tree
 
 import boto3
@@ -375,10 +379,49 @@ def test_rest():
     ec2.delete_network_interface(NetworkInterfaceId=other)
 
 
+def control(path, body=None):
+    """The lab's own pages."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + path, data, {"Content-Type": "application/json"})
+    return json.load(urllib.request.urlopen(request))
+
+
+def test_lost():
+    """What is lost on the way back is done, and the client token finds it; what is lost on the way there is not."""
+    wish = dict(AvailabilityZone="ap-northeast-1a", Size=1, ClientToken="lost")
+    before = len(ec2.describe_volumes()["Volumes"])
+    for kind, after in (("dropped", before), ("lost", before + 1)):
+        control("/lab/faults", {"kind": kind, "action": "CreateVolume", "count": 1})
+        try:
+            ec2.create_volume(**wish)
+            raise AssertionError("an answer came")
+        except ConnectionClosedError:
+            pass
+        assert len(ec2.describe_volumes()["Volumes"]) == after, kind
+    volume = ec2.create_volume(**wish)["VolumeId"]
+    assert len(ec2.describe_volumes()["Volumes"]) == before + 1
+    ec2.delete_volume(VolumeId=volume)
+    control("/lab/faults", {"kind": "latency", "milliseconds": 700, "action": "DescribeRegions", "count": 1})
+    started = time.monotonic()
+    ec2.describe_regions()
+    assert time.monotonic() - started >= 0.7
+    control("/lab/faults", {"kind": "throttle", "count": 1})
+    assert refused("RequestLimitExceeded", ec2.describe_regions).response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    calls = control("/lab/calls")
+    assert calls["CreateVolume"]["total"] >= 3 and calls["DescribeRegions"]["errors"] >= 1, calls
+    # A page in a browser cannot do this.
+    for headers in ({"Content-Type": "text/plain"}, {"Content-Type": "application/json", "Origin": "http://example.com"}):
+        request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + "/lab/down", b"{}", headers)
+        try:
+            urllib.request.urlopen(request)
+            raise AssertionError("the lab did it")
+        except urllib.error.HTTPError as error:
+            assert error.code in (403, 415)
+
+
 def test_refusals():
     stored = find("on-instance-store")
     assert stored["RootDeviceType"] == "instance-store" and not stored["BlockDeviceMappings"]
-    ec2.start_instances
     assert find("bid")["InstanceLifecycle"] == "spot"
     assert find("bought")["ProductCodes"][0]["ProductCodeType"] == "marketplace"
     assert find("with-ramdisk")["RamdiskId"] == "ari-2a9d8b2b"
@@ -397,7 +440,7 @@ def test_refusals():
 
 
 def main():
-    for test in (test_identity, test_source, test_pages_and_filters, test_swap, test_rest, test_refusals):
+    for test in (test_identity, test_source, test_pages_and_filters, test_swap, test_rest, test_lost, test_refusals):
         test()
         print(f"{test.__name__}: ok")
     assert not UNKNOWN, "not in the model:\n  " + "\n  ".join(sorted(UNKNOWN))
