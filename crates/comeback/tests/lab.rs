@@ -1,5 +1,7 @@
 //! `comeback lab` as a process in the background, without machines.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

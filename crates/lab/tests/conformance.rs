@@ -2,6 +2,8 @@
 //!
 //! Needs a Python with the packages of `lab/requirements.txt`, named by `COMEBACK_PYTHON`; `cargo xtask python` makes one.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
