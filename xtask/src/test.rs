@@ -76,6 +76,14 @@ pub(crate) fn command(quick: bool) -> Result<()> {
     };
     step(started, "boots under QEMU: one to two minutes each, two at a time");
     boots(&["--test-threads", "2", "--skip", "under_xen"])?;
+    step(started, "the lab's machines: two minutes each");
+    run::loudly(
+        cache::cargo("test")?
+            .args(["--package", "comeback-lab", "--test", "machines"])
+            .args(["--", "--ignored", "--test-threads", "1"])
+            .env("COMEBACK_GUESTS", named.join("\n"))
+            .env("COMEBACK_SSH_KEY", guests::key()?),
+    )?;
     // Xen's own time limits are tight for emulation: nothing runs beside it.
     step(started, "boots under a real Xen: three to five minutes each");
     boots(&["--test-threads", "1", "under_xen"])?;

@@ -23,6 +23,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 pub(crate) use recipe::Recipe;
+pub(crate) use server::key;
 
 use crate::{cache, packages};
 
