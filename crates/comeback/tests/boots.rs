@@ -378,6 +378,7 @@ boots! {
     bookworm_boot_in_place: in_place("bookworm-boot");
     bookworm_boot_partitioned: partitioned("bookworm-boot");
     bullseye_ext3_moved: moved("bullseye-ext3");
+    tokyo_in_place: in_place("tokyo");
     bullseye_ext3_after_its_own_updates: own_updates("bullseye-ext3");
     bookworm_plain_under_xen: xen("bookworm-plain");
     bullseye_ext3_under_xen: xen_converted(&Copy::of("bullseye-ext3"));

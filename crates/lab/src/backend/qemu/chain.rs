@@ -9,6 +9,7 @@ use comeback_disk::image::{Access, Format, Image, OpenOptions};
 use comeback_disk::io::ReadAt;
 
 use super::super::{Machine, Platform};
+use super::names;
 use crate::pvgrub::{Boot, Instance, Outcome, PvGrub, Stuck};
 
 /// What is started.
@@ -75,12 +76,15 @@ pub(super) fn follow(machine: &Machine, folder: &Path) -> io::Result<Chain> {
         Outcome::Stuck(stuck) => return Ok(Chain::Stuck(stuck)),
     };
     fs::write(folder.join("kernel"), kernel)?;
-    if let Some(initrd) = &initrd {
+    let disks = disks(machine);
+    let has_initrd = initrd.is_some();
+    if let Some(mut initrd) = initrd {
+        initrd.extend(names::addition(initrd.len(), &disks));
         fs::write(folder.join("initrd"), initrd)?;
     }
     Ok(Chain::Kernel {
-        initrd: initrd.is_some(),
-        append: stand_in(&cmdline, &disks(machine)),
+        initrd: has_initrd,
+        append: names::command_line(&cmdline, &disks),
         said: console,
     })
 }
@@ -89,76 +93,4 @@ pub(super) fn follow(machine: &Machine, folder: &Path) -> io::Result<Chain> {
 fn disks(machine: &Machine) -> Vec<&str> {
     let all = machine.root.iter().chain(&machine.disks);
     all.map(|disk| disk.device.trim_start_matches("/dev/")).collect()
-}
-
-/// The command line for a machine that has `vda`, `vdb`, … for the disks, and a serial line for Xen's console.
-fn stand_in(cmdline: &str, disks: &[&str]) -> String {
-    let mut words: Vec<String> = cmdline
-        .split_whitespace()
-        .map(|word| match word.split_once('=') {
-            Some((key @ ("root" | "resume" | "rootdev"), device)) => match renamed(device, disks) {
-                Some(name) => format!("{key}={name}"),
-                None => word.to_owned(),
-            },
-            _ => word.to_owned(),
-        })
-        .collect();
-    // The last console is the one that init talks to. Xen's network cards are called eth0 whatever udev would prefer.
-    words.push("console=ttyS0,115200n8".to_owned());
-    words.push("net.ifnames=0".to_owned());
-    words.join(" ")
-}
-
-/// `/dev/xvda1` is all of the disk that is attached as `sda1`, and the first partition of the one attached as `sda`.
-fn renamed(device: &str, disks: &[&str]) -> Option<String> {
-    let wanted = letters(device.strip_prefix("/dev/")?)?;
-    for (disk, letter) in disks.iter().zip('a'..='z') {
-        let attached = letters(disk)?;
-        if attached == wanted {
-            return Some(format!("/dev/vd{letter}"));
-        }
-        if attached.0 == wanted.0 && attached.1.is_empty() {
-            return Some(format!("/dev/vd{letter}{}", wanted.1));
-        }
-    }
-    None
-}
-
-/// `sda1` and `xvda1` are (`a`, `1`).
-fn letters(name: &str) -> Option<(&str, &str)> {
-    let rest = ["xvd", "sd", "hd"]
-        .iter()
-        .find_map(|prefix| name.strip_prefix(prefix))?;
-    let digits = rest.find(|letter: char| letter.is_ascii_digit()).unwrap_or(rest.len());
-    Some(rest.split_at(digits))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_on_the_stand_in_machine() {
-        for (device, disks, expected) in [
-            ("/dev/xvda1", &["sda1"][..], Some("/dev/vda")),
-            ("/dev/sda1", &["sda1"], Some("/dev/vda")),
-            ("/dev/xvda1", &["sda"], Some("/dev/vda1")),
-            ("/dev/xvda1", &["xvda"], Some("/dev/vda1")),
-            ("/dev/xvdf", &["sda1", "sdf"], Some("/dev/vdb")),
-            ("/dev/xvdf2", &["sda1", "sdf"], Some("/dev/vdb2")),
-            ("/dev/xvda2", &["sda1"], None),
-            ("LABEL=cloudimg-rootfs", &["sda1"], None),
-            ("UUID=0c2ab0b6", &["sda1"], None),
-        ] {
-            assert_eq!(renamed(device, disks).as_deref(), expected, "{device} of {disks:?}");
-        }
-    }
-
-    #[test]
-    fn the_command_line_gets_a_console_that_is_there() {
-        assert_eq!(
-            stand_in("root=/dev/xvda1 ro console=hvc0", &["sda1"]),
-            "root=/dev/vda ro console=hvc0 console=ttyS0,115200n8 net.ifnames=0"
-        );
-    }
 }

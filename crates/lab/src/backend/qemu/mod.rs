@@ -11,7 +11,7 @@
 //!
 //! What stands in for what: an i440FX with an IDE disk is Xen HVM (its other disks are virtio, as nothing here emulates
 //! Xen's), one with NVMe disks is Nitro. A paravirtual kernel is started as an ordinary one, with a virtio disk for xen-blkfront's
-//! and a serial line for `hvc0`; `root=` is translated, and what fstab calls `/dev/xvdf` is not there. The network card is
+//! and a serial line for `hvc0`, and told its disks' old names. The network card is
 //! virtio, as ENA is not emulated. Guests reach nothing but their DHCP server; their ports are reached on the loopback
 //! addresses that they are given.
 
@@ -20,6 +20,7 @@ mod command;
 mod console;
 mod forward;
 mod life;
+mod names;
 mod process;
 
 use std::collections::HashMap;
