@@ -2,9 +2,9 @@
 
 use comeback_guest::boot::{BootEntry, Loader, MenuFile};
 use comeback_guest::cmdline::Cmdline;
-use comeback_guest::defaults;
+use comeback_guest::defaults::{self, Assignment};
 use comeback_guest::menu::device::Device;
-use comeback_guest::menu::lst::MenuLst;
+use comeback_guest::menu::lst::{DefaultEntry, MenuLst};
 use comeback_guest::spec::Spec;
 use comeback_guest::tri::Tri;
 
@@ -51,7 +51,7 @@ pub(super) fn edit(edits: &mut Edits) {
     if let Some(file) = lst.filter(|file| file.canonical == selection.menu) {
         templates(edits, file);
         if let Some(entry) = selection.entry.as_ref().filter(|entry| entry.initrds.is_empty()) {
-            second_entry(edits, entry);
+            second_entry(edits, entry, &file.menu);
         }
     } else if guest
         .menus
@@ -251,7 +251,7 @@ fn templates(edits: &mut Edits, file: &MenuFile<MenuLst>) {
 
 /// A guest without an initramfs has to be told the device, which is another one on PV and on the target: the default entry
 /// stays as it is for PV, and a copy of it is added for the target, which GRUB takes as its default.
-fn second_entry(edits: &mut Edits, entry: &BootEntry) {
+fn second_entry(edits: &mut Edits, entry: &BootEntry, menu: &MenuLst) {
     let guest = edits.guest;
     if guest.entries.iter().any(|other| own::is_hvm_entry(&other.title.value)) {
         return;
@@ -275,12 +275,7 @@ fn second_entry(edits: &mut Edits, entry: &BootEntry) {
         Replacement::new(inside(&entry.title.span), title, 0, ""),
         Replacement::new(inside(&root.span), format!("root={device}"), 0, ""),
     ];
-    let mut copy = Edits {
-        guest,
-        target: edits.target,
-        replacements: std::collections::BTreeMap::new(),
-        created: Vec::new(),
-    };
+    let mut copy = edits.scratch();
     consoles(&mut copy, &entry.menu, &entry.cmdline, Unnamed::Add { hvc0: false });
     interface_names(&mut copy, &entry.menu, &entry.cmdline);
     made.extend(
@@ -313,9 +308,36 @@ fn second_entry(edits: &mut Edits, entry: &BootEntry) {
     );
     let at = content.len();
     edits.push(&entry.menu, Replacement::insert(at, added, line, reason));
+    keep_default(edits, entry, menu);
 }
 
-/// `/etc/default/grub`, from which grub-mkconfig writes the next `grub.cfg`.
+/// PV-GRUB takes the first entry, or a fallback, for a default beyond the last one. An entry more at the end must not become
+/// that default.
+fn keep_default(edits: &mut Edits, entry: &BootEntry, menu: &MenuLst) {
+    let counted = menu.entries.iter().filter(|entry| entry.counts).count();
+    let pv = edits
+        .guest
+        .selection(Loader::PvGrub)
+        .filter(|selection| selection.menu == entry.menu);
+    let taken = pv.and_then(|selection| selection.tried.first().copied());
+    let before = menu.entries.iter().take(taken.unwrap_or(entry.index));
+    if let Some(default) = &menu.default
+        && matches!(default.value, DefaultEntry::Index(number) if number >= counted)
+    {
+        edits.push(
+            &entry.menu,
+            Replacement::new(
+                default.span.clone(),
+                before.filter(|entry| entry.counts).count().to_string(),
+                default.line,
+                "there was no such entry, and the one that is added is not for PV",
+            ),
+        );
+    }
+}
+
+/// `/etc/default/grub`, from which grub-mkconfig writes the next `grub.cfg`. What stands here comes behind the `root=` that
+/// grub-mkconfig writes itself, and wins.
 fn default_grub(edits: &mut Edits) {
     const PATH: &str = "/etc/default/grub";
     let guest = edits.guest;
@@ -323,14 +345,43 @@ fn default_grub(edits: &mut Edits) {
         return;
     };
     let all = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"];
-    let lines: Vec<Cmdline> = all
+    let assignments: Vec<&Assignment> = all
         .iter()
         .filter_map(|name| defaults::last(&guest.defaults, name))
-        .map(|assignment| assignment.cmdline(content))
         .collect();
-    let chosen = lines.iter().find(|line| line.has("console")).or(lines.first());
-    if let Some(line) = chosen {
-        consoles(edits, PATH, line, Unnamed::Add { hvc0: true });
-        interface_names(edits, PATH, line);
+    let has_consoles =
+        |assignment: &&Assignment| Cmdline::parse(assignment.value.value.as_bytes(), 0, 0).has("console");
+    let chosen = assignments.iter().position(has_consoles).unwrap_or_default();
+    for (index, assignment) in assignments.into_iter().enumerate() {
+        let edit = |edits: &mut Edits, line: &Cmdline| {
+            root(edits, PATH, line, None);
+            if index == chosen {
+                consoles(edits, PATH, line, Unnamed::Add { hvc0: true });
+                interface_names(edits, PATH, line);
+            }
+        };
+        let quoted = assignment.value.span != assignment.raw;
+        if quoted {
+            edit(edits, &assignment.cmdline(content));
+            continue;
+        }
+        // To the shell a blank ends a word that no pair of quotes holds: the whole word is written anew, within quotes.
+        let written = content.get(assignment.raw.clone()).unwrap_or_default();
+        if written.iter().any(|byte| matches!(byte, b'$' | b'`')) {
+            continue;
+        }
+        let text = assignment.value.value.replace('\\', "\\\\").replace('"', "\\\"");
+        let line = Cmdline::parse(text.as_bytes(), 0, assignment.value.line);
+        let mut copy = edits.scratch();
+        edit(&mut copy, &line);
+        let made: Vec<Replacement> = copy.replacements.into_values().flatten().collect();
+        let Some(first) = made.first() else {
+            continue;
+        };
+        let mut with = b"\"".to_vec();
+        with.extend(super::replace(text.as_bytes(), &made));
+        with.push(b'"');
+        let reason = first.reason.clone();
+        edits.push(PATH, Replacement::new(assignment.raw.clone(), with, line.line, reason));
     }
 }

@@ -81,7 +81,21 @@ pub(crate) struct Edits<'a> {
     created: Vec<FileChange>,
 }
 
-impl Edits<'_> {
+impl<'a> Edits<'a> {
+    fn new(guest: &'a Guest, target: Platform) -> Self {
+        Edits {
+            guest,
+            target,
+            replacements: BTreeMap::new(),
+            created: Vec::new(),
+        }
+    }
+
+    /// Edits of a copy of some text, whose replacements are of offsets in that copy.
+    fn scratch(&self) -> Self {
+        Edits::new(self.guest, self.target)
+    }
+
     /// The content of a file of the guest that was read as text.
     fn content(&self, path: &str) -> &[u8] {
         self.guest.texts.get(path).map_or(&[], Vec::as_slice)
@@ -94,12 +108,7 @@ impl Edits<'_> {
 
 /// All edits of the guest's own files that `target` needs.
 pub fn all(guest: &Guest, target: Platform) -> Vec<FileChange> {
-    let mut edits = Edits {
-        guest,
-        target,
-        replacements: BTreeMap::new(),
-        created: Vec::new(),
-    };
+    let mut edits = Edits::new(guest, target);
     boot_menu::edit(&mut edits);
     fstab::edit(&mut edits);
     network::edit(&mut edits);
