@@ -414,6 +414,31 @@ fn edits_are_those_that_were_read_and_approved() {
     );
 }
 
+/// An entry that is named by its title does not follow kernel updates, which is said before and after.
+#[test]
+fn a_pinned_entry_is_warned_of() {
+    let warned = |assessment: &Assessment| {
+        let mut findings = assessment.findings.iter();
+        findings.any(|finding| finding.id == "boot-entry-pinned")
+    };
+    let mut pinned = Vec::new();
+    for report in reports() {
+        let Ok(conversion) = &report.auto else { continue };
+        let config = &written(conversion)[&own::config_path()];
+        let names_it = String::from_utf8_lossy(config).contains("set default=");
+        assert_eq!(warned(&report.before.assessment), names_it, "{}", report.guest.name);
+        assert_eq!(warned(&conversion.after.assessment), names_it, "{}", report.guest.name);
+        if names_it {
+            pinned.push(report.guest.name.as_str());
+        }
+    }
+    assert!(
+        pinned.contains(&"no-initramfs") && pinned.contains(&"rhel-5"),
+        "{pinned:?}"
+    );
+    assert!(!pinned.contains(&"ubuntu-12.04"), "{pinned:?}");
+}
+
 #[test]
 fn the_support_matrix_is_what_the_guests_get() {
     matrix::check(reports());

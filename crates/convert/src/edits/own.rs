@@ -62,7 +62,8 @@ pub fn config(guest: &Guest, selection: &Selection) -> String {
     let hand_over = match own_entry {
         // PV-GRUB reads menu.lst, too, so it cannot make an entry for HVM the default.
         Some(title) => format!(
-            "legacy_source {legacy_path}\n  set default='{}'",
+            "legacy_source {legacy_path}\n  # The default of the menu, which is for PV, does not serve here: name the entry of a new kernel when you install one.\n  \
+             set default='{}'",
             title.replace('\'', "'\\''")
         ),
         None => format!("legacy_configfile {legacy_path}"),

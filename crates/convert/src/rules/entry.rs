@@ -4,6 +4,7 @@ use comeback_guest::boot::{BootEntry, Loader, Selection};
 use comeback_guest::inspect::Guest;
 
 use super::{loader, only, started};
+use crate::edits::own;
 use crate::finding::{Effect, Evidence, Finding};
 use crate::names;
 use crate::platform::Platform;
@@ -41,6 +42,7 @@ pub(super) fn check(guest: &Guest, found: &mut Vec<Finding>) {
         );
         root_device(guest, entry, &platforms, found);
     }
+    pinned(guest, found);
     stale_cfg(guest, found);
 }
 
@@ -223,6 +225,40 @@ fn root_device(guest: &Guest, entry: &BootEntry, platforms: &[Platform], found: 
             .on(platforms, Effect::Blocks),
         );
     }
+}
+
+/// An entry that comeback's GRUB takes by its title stays the one that it takes: what the guest's kernel updates make the
+/// default of the menu is for PV.
+fn pinned(guest: &Guest, found: &mut Vec<Finding>) {
+    if loader(guest, Platform::XenHvm) != Loader::Comeback {
+        return;
+    }
+    let Some(selection) = guest.selection(Loader::Comeback) else {
+        return;
+    };
+    let at = match &guest.menus.own {
+        Some(own) => own
+            .menu
+            .default
+            .as_ref()
+            .map(|title| Evidence::line(&own.path, title.line, &title.value)),
+        None => own::hvm_entry(guest, selection).map(|title| Evidence::file(&selection.menu, title)),
+    };
+    let Some(at) = at else {
+        return;
+    };
+    found.push(
+        Finding::new(
+            "boot-entry-pinned",
+            "on HVM the entry is chosen by its title, as the default of the menu does not serve there: a new kernel is not taken",
+        )
+        .at(at)
+        .remedy(format!(
+            "after the conversion, when a kernel was installed, let `set default=` in {} name its entry",
+            own::config_path()
+        ))
+        .on(&Platform::HVM, Effect::Warns),
+    );
 }
 
 /// Ubuntu's PV images carry both menus; kernel updates renew only the one that PV-GRUB reads.
