@@ -65,6 +65,7 @@ pub struct Engine {
     context: Context,
     record: Record,
     watch: Option<Arc<dyn Watch>>,
+    stutters: bool,
 }
 
 impl Engine {
@@ -109,7 +110,13 @@ impl Engine {
             context,
             record,
             watch,
+            stutters: false,
         })
+    }
+
+    /// Carries every action and undo out twice from now on. For tests of what [`Action`] promises.
+    pub fn stutter(&mut self) {
+        self.stutters = true;
     }
 
     /// The state that the run is in.
@@ -271,8 +278,13 @@ impl Engine {
         let patience = &self.context.patience;
         let began = Instant::now();
         let mut pause = patience.pause;
+        let mut again = self.stutters;
         loop {
             let error = match attempt().await {
+                Ok(_) if again => {
+                    again = false;
+                    continue;
+                }
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };

@@ -1,0 +1,120 @@
+//! Runs from end to end, in a lab without machines.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod world;
+
+use comeback_cloud::Filter;
+use comeback_cloud::model::{InstanceState, Virtualization};
+use comeback_migrate::engine::OnFailure;
+use comeback_migrate::plan::Volumes;
+use comeback_migrate::run::State;
+use world::{World, actions_of, differences, run_id, wishes};
+
+#[tokio::test]
+async fn the_target_has_all_that_the_source_had() {
+    let world = World::new("estate");
+    let plan = world.plan("archive", &wishes()).await;
+    let run = run_id();
+    let mut engine = world.begin(&plan, &run, None).await;
+    let state = engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();
+    assert_eq!(state, State::Complete, "{:?}", world.reporter.failures());
+
+    let region = world.region(None).await;
+    let source = region.instance(plan.instance()).await.unwrap();
+    assert_eq!(source.state, InstanceState::Stopped);
+    assert!(source.block_devices.is_empty(), "{:?}", source.block_devices);
+    let ours = [Filter::new("tag:comeback:run", [run.as_str()])];
+    let target = region.instances_where(&ours).await.unwrap().remove(0);
+    assert_eq!(target.state, InstanceState::Running);
+    assert_eq!(target.virtualization, Virtualization::Hvm);
+    assert_eq!(target.name(), Some("archive"));
+    assert_eq!(target.tag("Owner"), Some("records"));
+    assert_eq!(target.iam_profile, plan.source.instance.iam_profile);
+    assert_eq!(target.subnet, plan.source.instance.subnet);
+    assert_eq!(target.security_groups, plan.source.instance.security_groups);
+    let root = plan.root().unwrap();
+    assert_eq!(target.root().unwrap().volume, root.volume);
+    assert_eq!(target.block_devices.len(), 3, "{:?}", target.block_devices);
+    for device in plan.data() {
+        let there = target.device_of(&device.volume).unwrap();
+        assert_eq!(there.device, device.becomes);
+        assert_eq!(there.delete_on_termination, device.delete_on_termination);
+    }
+    assert_eq!(target.interfaces.len(), 2);
+    assert_eq!(target.interfaces[1].id, plan.source.instance.interfaces[1].id);
+    let addresses = region.addresses_where(&[]).await.unwrap();
+    assert_eq!(addresses.len(), 2);
+    assert!(
+        addresses
+            .iter()
+            .all(|address| address.instance.as_ref() == Some(&target.id))
+    );
+    let attributes = region.attributes(&target.id).await.unwrap();
+    assert_eq!(attributes, plan.source.attributes);
+    let groups = region.target_groups().await.unwrap();
+    let health = region.target_health(&groups[0]).await.unwrap();
+    let targets: Vec<_> = health
+        .iter()
+        .filter(|health| health.state.as_str() != "draining")
+        .map(|health| health.target.id.as_str())
+        .collect();
+    assert_eq!(targets, [target.id.as_str()]);
+}
+
+#[tokio::test]
+async fn a_rollback_leaves_the_state_before() {
+    let world = World::new("estate");
+    let before = world.state();
+    let plan = world.plan("archive", &wishes()).await;
+    let run = run_id();
+    let mut engine = world.begin(&plan, &run, None).await;
+    engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();
+    let back = engine.back(&actions_of(&plan)).await.unwrap();
+    assert_eq!(back, State::RolledBack, "{:?}", world.reporter.failures());
+    let after = world.finalized(&plan, &run).await;
+    let differ = differences(&before, &after);
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+#[tokio::test]
+async fn copies_leave_the_sources_volumes_alone() {
+    let world = World::new("estate");
+    let before = world.state();
+    let mut wishes = wishes();
+    wishes.volumes = Volumes::Copy;
+    let plan = world.plan("archive", &wishes).await;
+    let run = run_id();
+    let mut engine = world.begin(&plan, &run, None).await;
+    let state = engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();
+    assert_eq!(state, State::Complete, "{:?}", world.reporter.failures());
+    let region = world.region(None).await;
+    let source = region.instance(plan.instance()).await.unwrap();
+    assert_eq!(source.block_devices, plan.source.instance.block_devices);
+    engine.back(&actions_of(&plan)).await.unwrap();
+    let differ = differences(&before, &world.finalized(&plan, &run).await);
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// Twice is as good as once, forward and back.
+#[tokio::test]
+async fn every_action_and_undo_twice() {
+    let once = World::new("estate");
+    let plan = once.plan("archive", &wishes()).await;
+    let run = run_id();
+    let mut engine = once.begin(&plan, &run, None).await;
+    engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();
+
+    let twice = World::new("estate");
+    let before = twice.state();
+    let plan = twice.plan("archive", &wishes()).await;
+    let mut engine = twice.begin(&plan, &run, None).await;
+    engine.stutter();
+    engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();
+    assert_eq!(twice.reporter.failures(), [""; 0]);
+    let differ = differences(&once.state(), &twice.state());
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+    engine.back(&actions_of(&plan)).await.unwrap();
+    let differ = differences(&before, &twice.finalized(&plan, &run).await);
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
