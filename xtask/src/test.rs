@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::packages::{self, Group};
-use crate::{agent, assets, cache, guests, run, xen};
+use crate::{agent, assets, cache, guests, python, run, xen};
 
 /// Where cargo-deny is kept: it takes minutes to build, and only a fresh machine pays.
 const DENY: &str = "cargo-deny";
@@ -46,6 +46,13 @@ pub(crate) fn command(quick: bool) -> Result<()> {
         eprintln!("\nThe boots were left out: `cargo xtask test` runs them.");
         return Ok(());
     }
+
+    step(started, "the lab, by boto3 and the AWS command line");
+    run::loudly(
+        cache::cargo("test")?
+            .args(["--package", "comeback-lab", "--test", "conformance", "--", "--ignored"])
+            .env("COMEBACK_PYTHON", python::ready()?),
+    )?;
 
     step(started, "guests");
     let recipes = guests::recipes(&[])?;

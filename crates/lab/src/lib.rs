@@ -12,6 +12,7 @@
 
 mod accounts;
 pub mod backend;
+mod caller;
 pub mod client;
 mod clock;
 mod control;
@@ -22,8 +23,10 @@ mod fault;
 mod files;
 mod normal;
 mod pattern;
+mod permission;
 mod policy;
 pub mod pvgrub;
+mod reply;
 mod scenario;
 pub mod seed;
 mod server;

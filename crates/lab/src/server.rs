@@ -13,7 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
 use crate::LabError;
-use crate::service::{Reply, Request, Service};
+use crate::reply::Reply;
+use crate::service::{Request, Service};
 
 /// The largest request, in bytes.
 const LARGEST: usize = 8 << 20;
@@ -46,8 +47,14 @@ impl Serving {
             address: wanted,
             source,
         };
-        let listener = runtime.block_on(TcpListener::bind(wanted)).map_err(failed)?;
+        // Not through the runtime: whoever serves a lab may be inside a runtime of their own.
+        let listener = std::net::TcpListener::bind(wanted).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let listener = {
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener).map_err(failed)?
+        };
         runtime.spawn(accept(listener, Arc::clone(&service)));
         let saver = Arc::clone(&service);
         runtime.spawn(async move {
@@ -108,7 +115,8 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(Duration::from_secs(2));
+            // It may be dropped where nothing may block.
+            runtime.shutdown_background();
         }
         if let Err(error) = self.service.save() {
             crate::log(format_args!("{error}"));

@@ -10,21 +10,20 @@ use hyper::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::accounts::{Accounts, Key};
+use crate::caller::Caller;
 use crate::control::Calls;
 use crate::engine::instance::State as InstanceState;
 use crate::engine::region::{Answered, NAMES};
 use crate::engine::{Region, World, machine, settle};
 use crate::fault::{FaultKind, Faults, Subject, throttled};
 use crate::files::Files;
-use crate::policy::Asked;
+use crate::reply::{Dialect, Reply, refuse, success};
 use crate::state::State;
 use crate::throttle::Throttle;
 use crate::wire::sigv4::{Authorization, Signed};
 use crate::wire::{ApiError, Params, Xml};
 use crate::{Builder, LabError, Scenario, Timings, ec2, elbv2, scenario, ssm, sts};
 
-/// EC2's XML namespace.
-const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 /// How far back describes can be made to lag.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(10);
 
@@ -36,18 +35,6 @@ pub(crate) struct Request {
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-}
-
-/// An answer as it goes.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: Vec<u8>,
-    /// To wait before it goes.
-    pub(crate) delay: Duration,
-    /// The connection closes without it.
-    pub(crate) lost: bool,
 }
 
 /// A region and what it was lately, for describes that lag.
@@ -78,14 +65,6 @@ pub(crate) struct Service {
     saving: Mutex<()>,
     /// Whether the lab was told to end.
     pub(crate) ending: tokio::sync::Notify,
-}
-
-/// How answers of a service look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    Ec2,
-    Query(&'static str),
-    Json,
 }
 
 impl Service {
@@ -559,140 +538,4 @@ fn digest(params: &Params) -> String {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     crate::digest(&pairs.join("&"), 32)
-}
-
-/// Who asks for what.
-#[derive(Debug, Clone, Copy)]
-struct Caller<'a> {
-    key: &'a Key,
-    region: &'a str,
-    service: &'a str,
-    action: &'a str,
-    params: &'a Params,
-}
-
-impl Caller<'_> {
-    fn subject<'a>(&'a self, values: &'a [&'a str]) -> Subject<'a> {
-        Subject {
-            action: self.action,
-            region: self.region,
-            resources: values,
-        }
-    }
-
-    fn dry_run(&self) -> Result<(), ApiError> {
-        if self.params.is_set("DryRun")? {
-            return Err(ApiError::new(
-                "DryRunOperation",
-                "Request would have succeeded, but DryRun flag is set.",
-            )
-            .with_status(412));
-        }
-        Ok(())
-    }
-
-    /// Whether the key's policies let it do this.
-    fn permit(&self, region: Option<&Region>) -> Result<(), ApiError> {
-        if self.key.policies.is_empty() {
-            return Ok(());
-        }
-        for asked in crate::control::asked(
-            self.service,
-            self.action,
-            self.region,
-            self.params,
-            region,
-            &self.key.account,
-        ) {
-            if !self.key.policies.iter().all(|policy| policy.allows(&asked)) {
-                return Err(self.denied(&asked));
-            }
-        }
-        Ok(())
-    }
-
-    fn denied(&self, asked: &Asked) -> ApiError {
-        let resource = asked.resources.first().map_or("*", String::as_str);
-        let message = format!(
-            "User: {} is not authorized to perform: {} on resource: {resource} because no identity-based policy allows it",
-            self.key.arn, asked.action
-        );
-        match self.service {
-            "ec2" => ApiError::new(
-                "UnauthorizedOperation",
-                format!("You are not authorized to perform this operation. {message}"),
-            )
-            .with_status(403),
-            "ssm" => ApiError::new("AccessDeniedException", message),
-            _ => ApiError::new("AccessDenied", message).with_status(403),
-        }
-    }
-}
-
-fn success(dialect: Dialect, action: &str, inside: &str, id: &str) -> Reply {
-    let (content_type, body) = match dialect {
-        Dialect::Ec2 => (
-            "text/xml;charset=UTF-8",
-            format!(
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{action}Response xmlns=\"{EC2_NAMESPACE}\"><requestId>{id}</requestId>{inside}</{action}Response>"
-            ),
-        ),
-        Dialect::Query(namespace) => (
-            "text/xml",
-            format!(
-                "<{action}Response xmlns=\"{namespace}\"><{action}Result>{inside}</{action}Result><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{action}Response>"
-            ),
-        ),
-        Dialect::Json => ("application/x-amz-json-1.1", inside.to_owned()),
-    };
-    Reply {
-        status: 200,
-        content_type,
-        body: body.into_bytes(),
-        delay: Duration::ZERO,
-        lost: false,
-    }
-}
-
-fn refuse(dialect: Dialect, error: &ApiError, id: &str) -> Reply {
-    let mut inside = Xml::new();
-    let (content_type, body) = match dialect {
-        Dialect::Ec2 => {
-            inside.element("Response", |xml| {
-                xml.element("Errors", |xml| {
-                    xml.element("Error", |xml| {
-                        xml.text("Code", &error.code).text("Message", &error.message);
-                    });
-                })
-                .text("RequestID", id);
-            });
-            let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", inside.as_str());
-            ("text/xml;charset=UTF-8", body)
-        }
-        Dialect::Query(namespace) => {
-            inside
-                .element("Error", |xml| {
-                    xml.text("Type", if error.status < 500 { "Sender" } else { "Receiver" })
-                        .text("Code", &error.code)
-                        .text("Message", &error.message);
-                })
-                .text("RequestId", id);
-            let body = format!(
-                "<ErrorResponse xmlns=\"{namespace}\">{}</ErrorResponse>",
-                inside.as_str()
-            );
-            ("text/xml", body)
-        }
-        Dialect::Json => {
-            let body = serde_json::json!({ "__type": error.code, "message": error.message });
-            ("application/x-amz-json-1.1", body.to_string())
-        }
-    };
-    Reply {
-        status: error.status,
-        content_type,
-        body: body.into_bytes(),
-        delay: Duration::ZERO,
-        lost: false,
-    }
 }

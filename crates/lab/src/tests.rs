@@ -577,3 +577,15 @@ fn every_scenario_can_be_set_up() {
     let error = Scenario::load("nowhere").unwrap_err().to_string();
     assert!(error.contains("tokyo"), "{error}");
 }
+
+#[test]
+fn lab_can_be_served_inside_a_runtime() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let status = runtime.block_on(async {
+        let lab = Bench::new("tokyo").lab;
+        let serving = lab.serve(0).unwrap();
+        let client = crate::client::Client::new(serving.address().port());
+        client.get("/lab/status").unwrap()
+    });
+    assert_eq!(status["scenario"], "tokyo");
+}

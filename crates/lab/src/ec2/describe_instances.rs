@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::filter::{Filters, maybe, one, page};
+use super::filter::{Filters, SIZES, maybe, one, page};
 use super::{Answer, Call, tag_set};
 use crate::engine::instance::{Instance, ProductCode, State};
 use crate::engine::interface::Interface;
@@ -24,7 +24,7 @@ pub(super) fn describe(call: &mut Call<'_>) -> Answer {
             found.push(instance);
         }
     }
-    let (found, next) = page(call.params, found, |instance| &instance.id, 5)?;
+    let (found, next) = page(call.params, found, |instance| &instance.id, SIZES)?;
     let mut reservations: BTreeMap<&str, Vec<&Instance>> = BTreeMap::new();
     for instance in found {
         reservations.entry(&instance.reservation).or_default().push(instance);

@@ -1,5 +1,7 @@
 //! Filters and pages of describes.
 
+use std::ops::RangeInclusive;
+
 use base64::Engine as _;
 
 use crate::pattern::fits;
@@ -45,6 +47,9 @@ fn unknown(name: &str) -> ApiError {
     ApiError::new("InvalidParameterValue", format!("The filter '{name}' is invalid"))
 }
 
+/// The page sizes of most describes.
+pub(super) const SIZES: RangeInclusive<usize> = 5..=1000;
+
 /// One value for a filter.
 pub(super) fn one(value: impl ToString) -> Option<Vec<String>> {
     Some(vec![value.to_string()])
@@ -55,24 +60,40 @@ pub(super) fn maybe(value: Option<impl ToString>) -> Option<Vec<String>> {
     Some(value.map(|value| value.to_string()).into_iter().collect())
 }
 
+/// Ids that cannot be given together with a page size, and what the error calls them. Documented for instances and interfaces,
+/// reported for networks and images.
+const NOT_WITH_PAGES: &[(&str, &str)] = &[
+    ("InstanceId", "instancesSet"),
+    ("NetworkInterfaceId", "networkInterfaceIdSet"),
+    ("VpcId", "VpcIds"),
+    ("ImageId", "imageIdsSet"),
+];
+
 /// A page of things that are sorted by their keys, and the token of the next one. The token is the last key that was shown, so
 /// that a page is right even if things come and go in between.
 pub(super) fn page<T>(
     params: &Params,
     things: Vec<T>,
     key: impl Fn(&T) -> &str,
-    least: usize,
+    sizes: RangeInclusive<usize>,
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
     let most: Option<usize> = params.parsed("MaxResults")?;
-    if let Some(most) = most
-        && !(least..=1000).contains(&most)
-    {
-        return Err(ApiError::new(
-            "InvalidParameterValue",
-            format!(
-                "Value ( {most} ) for parameter maxResults is invalid. Expecting a value between {least} and 1000."
-            ),
-        ));
+    if let Some(most) = most {
+        if !sizes.contains(&most) {
+            return Err(ApiError::new(
+                "InvalidParameterValue",
+                format!(
+                    "Value ( {most} ) for parameter maxResults is invalid. Expecting a value between {} and {}.",
+                    sizes.start(),
+                    sizes.end()
+                ),
+            ));
+        }
+        if let Some((_, set)) = NOT_WITH_PAGES.iter().find(|(ids, _)| !params.list(ids).is_empty()) {
+            return Err(ApiError::combination(format!(
+                "The parameter {set} cannot be used with the parameter maxResults"
+            )));
+        }
     }
     let after = params.text("NextToken").map(decode).transpose()?;
     let mut rest: Vec<T> = things
@@ -133,7 +154,7 @@ mod tests {
         loop {
             let form = format!("MaxResults=5&NextToken={}", token.unwrap_or_default());
             let params = Params::parse(form.as_bytes());
-            let (shown, next) = page(&params, all.clone(), |id| id.as_str(), 5).unwrap();
+            let (shown, next) = page(&params, all.clone(), |id| id.as_str(), SIZES).unwrap();
             seen.extend(shown);
             token = next;
             if token.is_none() {
@@ -143,12 +164,17 @@ mod tests {
         assert_eq!(seen, all);
         let bad = Params::parse(b"NextToken=zz");
         assert_eq!(
-            page(&bad, all.clone(), |id| id.as_str(), 5).unwrap_err().code,
+            page(&bad, all.clone(), |id| id.as_str(), SIZES).unwrap_err().code,
             "InvalidNextToken"
+        );
+        let both = Params::parse(b"MaxResults=5&InstanceId.1=i-01");
+        assert_eq!(
+            page(&both, all.clone(), |id| id.as_str(), SIZES).unwrap_err().code,
+            "InvalidParameterCombination"
         );
         let few = Params::parse(b"MaxResults=2");
         assert_eq!(
-            page(&few, all, |id| id.as_str(), 5).unwrap_err().code,
+            page(&few, all, |id| id.as_str(), SIZES).unwrap_err().code,
             "InvalidParameterValue"
         );
     }

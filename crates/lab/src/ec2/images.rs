@@ -320,7 +320,7 @@ pub(super) fn describe(call: &mut Call<'_>) -> Answer {
         }
     }
     found.sort_by(|one, other| one.id().cmp(other.id()));
-    let (found, next) = page(call.params, found, |any| any.id(), 1)?;
+    let (found, next) = page(call.params, found, |any| any.id(), 1..=1000)?;
     let mut xml = Xml::new();
     xml.list("imagesSet", found, |xml, any| match any {
         Any::Machine(image) => show(xml, call, image),

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::describe_instances::{association, group_set};
-use super::filter::{Filters, maybe, one, page};
+use super::filter::{Filters, SIZES, maybe, one, page};
 use super::{Answer, Call, done};
 use crate::engine::instance::State;
 use crate::engine::interface::{Interface, InterfaceAttachment};
@@ -402,7 +402,7 @@ pub(super) fn describe(call: &mut Call<'_>) -> Answer {
             found.push(interface);
         }
     }
-    let (found, next) = page(call.params, found, |interface| &interface.id, 5)?;
+    let (found, next) = page(call.params, found, |interface| &interface.id, SIZES)?;
     let mut xml = Xml::new();
     xml.list("networkInterfaceSet", found, |xml, interface| {
         show(xml, call.region, interface)

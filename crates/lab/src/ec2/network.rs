@@ -1,6 +1,6 @@
 //! Regions, zones, networks, security groups, account attributes.
 
-use super::filter::{Filters, one, page};
+use super::filter::{Filters, SIZES, one, page};
 use super::{Answer, Call, done, tag_set};
 use crate::engine::Region;
 use crate::engine::network::{Rule, SecurityGroup};
@@ -115,7 +115,7 @@ pub(super) fn describe_vpcs(call: &mut Call<'_>) -> Answer {
             found.push(vpc);
         }
     }
-    let (found, next) = page(call.params, found, |vpc| &vpc.id, 5)?;
+    let (found, next) = page(call.params, found, |vpc| &vpc.id, SIZES)?;
     let mut xml = Xml::new();
     xml.list("vpcSet", found, |xml, vpc| {
         xml.text("vpcId", &vpc.id)
@@ -156,7 +156,7 @@ pub(super) fn describe_subnets(call: &mut Call<'_>) -> Answer {
             found.push(subnet);
         }
     }
-    let (found, next) = page(call.params, found, |subnet| &subnet.id, 5)?;
+    let (found, next) = page(call.params, found, |subnet| &subnet.id, SIZES)?;
     let mut xml = Xml::new();
     xml.list("subnetSet", found, |xml, subnet| {
         let used = region
@@ -216,7 +216,7 @@ pub(super) fn describe_groups(call: &mut Call<'_>) -> Answer {
             found.push(group);
         }
     }
-    let (found, next) = page(call.params, found, |group| &group.id, 5)?;
+    let (found, next) = page(call.params, found, |group| &group.id, SIZES)?;
     let mut xml = Xml::new();
     xml.list("securityGroupInfo", found, |xml, group| {
         xml.text("ownerId", &region.account)

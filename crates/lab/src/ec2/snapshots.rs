@@ -1,6 +1,6 @@
 //! Snapshots.
 
-use super::filter::{Filters, maybe, one, page};
+use super::filter::{Filters, SIZES, maybe, one, page};
 use super::{Answer, Call, done, tag_set};
 use crate::engine::Region;
 use crate::engine::instance::State;
@@ -217,7 +217,7 @@ pub(super) fn describe(call: &mut Call<'_>) -> Answer {
             found.push(snapshot);
         }
     }
-    let (found, next) = page(call.params, found, |snapshot| &snapshot.id, 5)?;
+    let (found, next) = page(call.params, found, |snapshot| &snapshot.id, SIZES)?;
     let mut xml = Xml::new();
     xml.list("snapshotSet", found, |xml, snapshot| show(xml, region, snapshot));
     xml.opt("nextToken", next);

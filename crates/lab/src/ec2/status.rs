@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::describe_instances::state;
-use super::filter::{Filters, one, page};
+use super::filter::{Filters, SIZES, one, page};
 use super::{Answer, Call};
 use crate::backend::Condition;
 use crate::engine::event::Event;
@@ -102,7 +102,7 @@ pub(super) fn describe(call: &mut Call<'_>) -> Answer {
             found.push((instance, checks));
         }
     }
-    let (found, next) = page(call.params, found, |(instance, _)| &instance.id, 5)?;
+    let (found, next) = page(call.params, found, |(instance, _)| &instance.id, SIZES)?;
     let mut xml = Xml::new();
     xml.list("instanceStatusSet", found, |xml, (instance, checks)| {
         xml.text("instanceId", &instance.id)

@@ -1,6 +1,6 @@
 //! Tags.
 
-use super::filter::{Filters, one, page};
+use super::filter::{Filters, SIZES, one, page};
 use super::{Answer, Call, done};
 use crate::engine::Region;
 use crate::wire::{ApiError, Params, Xml};
@@ -135,7 +135,7 @@ pub(super) fn describe(call: &mut Call<'_>) -> Answer {
             }
         }
     }
-    let (found, next) = page(call.params, found, |each| &each.0, 5)?;
+    let (found, next) = page(call.params, found, |each| &each.0, SIZES)?;
     let mut xml = Xml::new();
     xml.list("tagSet", found, |xml, (_, id, kind, key, value)| {
         xml.text("resourceId", id)

@@ -1,6 +1,6 @@
 //! Instance types and where they are offered.
 
-use super::filter::{Filters, one, page};
+use super::filter::{Filters, SIZES, one, page};
 use super::{Answer, Call};
 use crate::engine::catalogue::{self, InstanceType};
 use crate::wire::{ApiError, Xml};
@@ -90,8 +90,7 @@ pub(super) fn describe(call: &mut Call<'_>) -> Answer {
         }
     }
     found.sort_by_key(|kind| kind.name);
-    // The API shows 100 at once unless it is told otherwise.
-    let (found, next) = page(call.params, found, |kind| kind.name, 5)?;
+    let (found, next) = page(call.params, found, |kind| kind.name, 5..=100)?;
     let mut xml = Xml::new();
     xml.list("instanceTypeSet", found, show);
     xml.opt("nextToken", next);
@@ -203,7 +202,7 @@ pub(super) fn describe_offerings(call: &mut Call<'_>) -> Answer {
         }
     }
     found.sort();
-    let (found, next) = page(call.params, found, |each| &each.0, 5)?;
+    let (found, next) = page(call.params, found, |each| &each.0, SIZES)?;
     let mut xml = Xml::new();
     xml.list("instanceTypeOfferingSet", found, |xml, (_, kind, place)| {
         xml.text("instanceType", kind)

@@ -1,6 +1,6 @@
 //! Volumes.
 
-use super::filter::{Filters, maybe, one, page};
+use super::filter::{Filters, SIZES, maybe, one, page};
 use super::{Answer, Call, done, tag_set};
 use crate::engine::Region;
 use crate::engine::volume::{Attachment, Snapshot, Volume, VolumeState};
@@ -280,7 +280,7 @@ fn select<'a>(call: &'a Call<'_>) -> Result<Vec<&'a Volume>, ApiError> {
 }
 
 pub(super) fn describe(call: &mut Call<'_>) -> Answer {
-    let (found, next) = page(call.params, select(call)?, |volume| &volume.id, 5)?;
+    let (found, next) = page(call.params, select(call)?, |volume| &volume.id, SIZES)?;
     let mut xml = Xml::new();
     xml.list("volumeSet", found, |xml, volume| show(xml, call.region, volume));
     xml.opt("nextToken", next);
@@ -288,7 +288,7 @@ pub(super) fn describe(call: &mut Call<'_>) -> Answer {
 }
 
 pub(super) fn describe_status(call: &mut Call<'_>) -> Answer {
-    let (found, next) = page(call.params, select(call)?, |volume| &volume.id, 5)?;
+    let (found, next) = page(call.params, select(call)?, |volume| &volume.id, SIZES)?;
     let mut xml = Xml::new();
     xml.list("volumeStatusSet", found, |xml, volume| {
         let status = if volume.state == VolumeState::Error {
