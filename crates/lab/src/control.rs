@@ -230,6 +230,7 @@ impl Service {
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/lab/status") => json_reply(200, &json!(self.status())),
             ("GET", "/lab/calls") => json_reply(200, &json!(self.calls())),
+            ("GET", "/lab/ignored") => json_reply(200, &json!(self.ignored())),
             ("GET", "/lab/state") => json_reply(200, &self.normal_state()),
             ("GET", "/lab/keys") => {
                 let keys: Vec<Value> = self

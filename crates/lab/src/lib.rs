@@ -234,6 +234,11 @@ impl Lab {
         self.service.calls()
     }
 
+    /// Parameters that were sent and that the lab does not know, as `Action Parameter`: what rests on them is not tested.
+    pub fn ignored(&self) -> Vec<String> {
+        self.service.ignored()
+    }
+
     /// The faults, to be set and cleared.
     pub fn faults(&self) -> &Faults {
         &self.service.world.faults

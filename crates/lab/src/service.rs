@@ -1,6 +1,6 @@
 //! What is done with a request between the wire and the action.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -58,6 +58,8 @@ pub(crate) struct Service {
     throttle: Throttle,
     rates: Option<f64>,
     calls: Mutex<BTreeMap<String, Calls>>,
+    /// Parameters that no action has listened to, as `Action Parameter`.
+    ignored: Mutex<BTreeSet<String>>,
     folder: Option<PathBuf>,
     /// Whether there are changes that are not saved.
     pub(crate) dirty: AtomicBool,
@@ -135,6 +137,7 @@ impl Service {
             throttle: Throttle::new(rates),
             rates,
             calls: Mutex::new(BTreeMap::new()),
+            ignored: Mutex::new(BTreeSet::new()),
             folder: builder.state,
             dirty: AtomicBool::new(true),
             saving: Mutex::new(()),
@@ -210,6 +213,22 @@ impl Service {
     /// How often each action was called.
     pub(crate) fn calls(&self) -> BTreeMap<String, Calls> {
         crate::lock(&self.calls).clone()
+    }
+
+    /// Parameters that no action has listened to, as `Action Parameter`.
+    pub(crate) fn ignored(&self) -> Vec<String> {
+        crate::lock(&self.ignored).iter().cloned().collect()
+    }
+
+    /// A parameter that the lab does not know is no error, but it is said.
+    fn note_ignored(&self, caller: &Caller<'_>) {
+        const EVERYWHERE: &[&str] = &["Action", "Version", "ClientToken", "DryRun", "NextToken"];
+        for name in caller.params.ignored() {
+            let said = format!("{} {name}", caller.action);
+            if !EVERYWHERE.contains(&name.as_str()) && crate::lock(&self.ignored).insert(said.clone()) {
+                crate::log(format_args!("a parameter that the lab does not know: {said}"));
+            }
+        }
     }
 
     fn count(&self, action: &str, update: impl FnOnce(&mut Calls)) {
@@ -458,7 +477,9 @@ impl Service {
             action: caller.action,
             now,
         };
-        Ok(handler(&mut call)?.as_str().to_owned())
+        let answer = handler(&mut call)?;
+        self.note_ignored(caller);
+        Ok(answer.as_str().to_owned())
     }
 
     /// Something that changes the region, once per client token.
@@ -486,6 +507,7 @@ impl Service {
             now,
         };
         let answer: Xml = handler(&mut call)?;
+        self.note_ignored(caller);
         let body = answer.as_str().to_owned();
         if let Some(token) = token {
             let answered = Answered {

@@ -443,6 +443,8 @@ def main():
     for test in (test_identity, test_source, test_pages_and_filters, test_swap, test_rest, test_lost, test_refusals):
         test()
         print(f"{test.__name__}: ok")
+    ignored = control("/lab/ignored")
+    assert not ignored, ignored
     assert not UNKNOWN, "not in the model:\n  " + "\n  ".join(sorted(UNKNOWN))
     print(f"{len(SEEN)} actions, boto3 {boto3.__version__}, botocore {botocore.__version__}")
 

@@ -9,6 +9,7 @@ use crate::engine::machine::readdress;
 use crate::wire::{ApiError, Xml};
 
 pub(super) fn allocate(call: &mut Call<'_>) -> Answer {
+    call.params.one_of("Domain", &["vpc"])?;
     let address = Address {
         id: call.world.id("eipalloc"),
         public: call.region.new_public(),

@@ -281,6 +281,9 @@ impl Any<'_> {
 }
 
 pub(super) fn describe(call: &mut Call<'_>) -> Answer {
+    // Nothing here is ever deprecated or disabled: both say what is so already.
+    call.params.flag("IncludeDeprecated")?;
+    call.params.flag("IncludeDisabled")?;
     let ids = call.params.list("ImageId");
     let region = &*call.region;
     let kernels = || aki::all().iter().filter(|aki| aki.region == region.name);

@@ -1,6 +1,7 @@
 //! The parameters of the Query protocols: `Filter.1.Value.2=…` is a tree, flattened.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::str::FromStr;
 
@@ -12,14 +13,16 @@ pub(crate) struct Params {
     /// What the names of these are prefixed with in the request, for errors.
     prefix: String,
     values: BTreeMap<String, String>,
+    /// Names that somebody has asked for; one with a dot at its end stands for all below it.
+    asked: RefCell<BTreeSet<String>>,
 }
 
 impl Params {
     /// From the body of a form, or a query string.
     pub(crate) fn parse(form: &[u8]) -> Self {
         Self {
-            prefix: String::new(),
             values: form_urlencoded::parse(form).into_owned().collect(),
+            ..Self::default()
         }
     }
 
@@ -37,6 +40,7 @@ impl Params {
 
     /// One value. An empty one counts as given.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.asked.borrow_mut().insert(name.to_owned());
         self.values.get(name).map(String::as_str)
     }
 
@@ -106,7 +110,7 @@ impl Params {
             let Ok(number) = number.parse::<u32>() else { continue };
             let entry = found.entry(number).or_insert_with(|| Params {
                 prefix: format!("{}.{number}.", self.full(name)),
-                values: BTreeMap::new(),
+                ..Params::default()
             });
             entry.values.insert(member.to_owned(), value.to_owned());
         }
@@ -121,7 +125,16 @@ impl Params {
                 .under(name)
                 .map(|(rest, value)| (rest.to_owned(), value.to_owned()))
                 .collect(),
+            ..Self::default()
         }
+    }
+
+    /// The names that nobody has asked for: what the request says there was not listened to.
+    pub(crate) fn ignored(&self) -> Vec<String> {
+        let asked = self.asked.borrow();
+        let below = |name: &str| name.match_indices('.').any(|(dot, _)| asked.contains(&name[..=dot]));
+        let names = self.values.keys().filter(|name| !asked.contains(*name) && !below(name));
+        names.cloned().collect()
     }
 
     /// The name as the client wrote it.
@@ -131,6 +144,7 @@ impl Params {
 
     fn under<'a>(&'a self, name: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let prefix = format!("{name}.");
+        self.asked.borrow_mut().insert(prefix.clone());
         let start = (Bound::Included(prefix.clone()), Bound::Unbounded);
         self.values
             .range(start)
@@ -161,6 +175,15 @@ mod tests {
             filters[1].required("Value").unwrap_err().message,
             "The request must contain the parameter Filter.2.Value"
         );
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_known() {
+        let params = Params::parse(b"Action=X&Id.1=a&Filter.1.Name=b&Colour=red&Size.Of=1");
+        params.get("Action");
+        params.list("Id");
+        params.structs("Filter");
+        assert_eq!(params.ignored(), ["Colour", "Size.Of"]);
     }
 
     #[test]
