@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -212,6 +213,7 @@ fn serve(folder: &Path, arguments: &LabUp) -> Result<Exit> {
     let path = folder.join("lab.json");
     let file = File::options()
         .create(true)
+        .read(true)
         .write(true)
         .truncate(false)
         .open(&path)
@@ -223,6 +225,8 @@ fn serve(folder: &Path, arguments: &LabUp) -> Result<Exit> {
             return Err(error).with_context(|| format!("locking {}", path.display()));
         }
     }
+    // The port that it had last time, if it is free, so that shells that were led to it find it again.
+    let last: Option<Running> = serde_json::from_reader(&file).ok();
     file.set_len(0).with_context(|| format!("writing {}", path.display()))?;
     let mut builder = Lab::builder().state(folder);
     if let Some(scenario) = &arguments.scenario {
@@ -237,14 +241,19 @@ fn serve(folder: &Path, arguments: &LabUp) -> Result<Exit> {
         builder.backend(machines(folder, arguments)?)
     };
     let lab = builder.build()?;
-    let serving = lab.serve(arguments.port)?;
+    let last = last.filter(|_| arguments.port == 0).map(|last| lab.serve(last.port));
+    let serving = match last {
+        Some(Ok(serving)) => serving,
+        _ => lab.serve(arguments.port)?,
+    };
     let running = Running {
         pid: std::process::id(),
         port: serving.address().port(),
         region: arguments.region.clone(),
     };
     let text = serde_json::to_string(&running).context("describing the lab")?;
-    io::Write::write_all(&mut &file, text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+    file.write_all_at(text.as_bytes(), 0)
+        .with_context(|| format!("writing {}", path.display()))?;
     serving.wait();
     // In this order: nobody may see a machine without power and take it for one that was shut down.
     drop(serving);

@@ -83,8 +83,7 @@ fn lab_is_started_used_killed_and_goes_on() {
         .status()
         .unwrap();
     assert!(killed.success());
-    let exports = ok(state, &["up"]);
-    assert!(exports.contains("AWS_ENDPOINT_URL"));
+    assert_eq!(ok(state, &["up"]), exports, "it is found where it was");
     let after = status(state);
     assert!(field(&after, "shop", "condition").starts_with("dead: "), "{after}");
     assert_eq!(after["faults"][0]["count"], 2);
