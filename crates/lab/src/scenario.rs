@@ -57,9 +57,6 @@ pub struct Scenario {
     pub name: String,
     /// What it shows, for a person.
     pub description: String,
-    /// The time at which the lab's clock stands still; that of the machine if not given.
-    #[serde(default)]
-    pub(crate) clock: Option<jiff::Timestamp>,
     #[serde(default)]
     pub(crate) timings: Option<Timings>,
     /// What part of EC2's request rates is granted; no limit if not given.

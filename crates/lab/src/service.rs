@@ -84,10 +84,7 @@ impl Service {
             Some(state) => state.instant,
             None => builder.instant || builder.backend.is_none(),
         };
-        let clock = builder.clock.unwrap_or_else(|| match scenario.clock {
-            Some(at) => crate::Clock::at(at),
-            None => crate::Clock::System,
-        });
+        let clock = builder.clock.unwrap_or_default();
         let timings = builder.timings.or(scenario.timings);
         let seed = builder.seed;
         let rates = builder

@@ -366,6 +366,11 @@ def test_rest():
     key = ec2.import_key_pair(KeyName="k", PublicKeyMaterial=b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAA k")
     assert key["KeyPairId"].startswith("key-")
     ec2.delete_key_pair(KeyName="k")
+    for kind in ("rsa", "ed25519"):
+        made = ec2.create_key_pair(KeyName=kind, KeyType=kind)
+        assert "PRIVATE KEY-----" in made["KeyMaterial"], kind
+        stored = ec2.describe_key_pairs(KeyNames=[kind], IncludePublicKey=True)["KeyPairs"][0]
+        assert stored["PublicKey"].split()[0] == "ssh-" + kind and stored["KeyType"] == kind, stored
     address = ec2.allocate_address(Domain="vpc")
     ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=run["InstanceId"])
     refused("InvalidIPAddress.InUse", ec2.release_address, AllocationId=address["AllocationId"])

@@ -1,5 +1,7 @@
 //! Key pairs.
 
+use std::process::{Command, Stdio};
+
 use base64::Engine as _;
 
 use super::filter::{Filters, one};
@@ -51,12 +53,43 @@ pub(super) fn import(call: &mut Call<'_>) -> Answer {
     Ok(xml)
 }
 
-/// The lab makes no keys of its own: whoever needs one that opens a machine imports it.
+/// Makes a pair by ssh-keygen, and gives the private half away: the lab keeps the public one only.
 pub(super) fn create(call: &mut Call<'_>) -> Answer {
-    call.params.required("KeyName")?;
-    Err(ApiError::unsupported(
-        "The lab makes no private keys. Make one (ssh-keygen) and import its public half with ImportKeyPair.",
-    ))
+    let name = call.params.required("KeyName")?.to_owned();
+    let kind = call.params.one_of("KeyType", &["rsa", "ed25519"])?.unwrap_or("rsa");
+    call.params.one_of("KeyFormat", &["pem"])?;
+    let (private, public) = generate(kind, &name).map_err(|error| {
+        ApiError::internal(format!(
+            "making a key with ssh-keygen (Debian's package openssh-client): {error}"
+        ))
+    })?;
+    let key = add(call, name, public)?;
+    let mut xml = Xml::new();
+    xml.text("keyName", &key.name)
+        .text("keyFingerprint", &key.fingerprint)
+        .text("keyMaterial", private)
+        .text("keyPairId", &key.id);
+    tag_set(&mut xml, call.region, &key.id);
+    Ok(xml)
+}
+
+/// The private and the public half of a new pair.
+fn generate(kind: &str, comment: &str) -> std::io::Result<(String, String)> {
+    // Nobody else can look into this folder, and it is gone at the end.
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("key");
+    let output = Command::new("ssh-keygen")
+        .args(["-q", "-t", kind, "-m", "PEM", "-N", "", "-C", comment, "-f"])
+        .arg(&path)
+        .stdin(Stdio::null())
+        .output()?;
+    if !output.status.success() {
+        return Err(std::io::Error::other(
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ));
+    }
+    let public = std::fs::read_to_string(path.with_extension("pub"))?;
+    Ok((std::fs::read_to_string(&path)?, public.trim().to_owned()))
 }
 
 pub(super) fn delete(call: &mut Call<'_>) -> Answer {
