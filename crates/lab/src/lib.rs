@@ -94,6 +94,9 @@ pub enum LabError {
         /// Why.
         reason: String,
     },
+    /// The state is of a lab with machines, and nothing was given that runs them.
+    #[error("the lab in {folder} has machines: start it without --instant, or `comeback lab reset` begins anew", folder = .0.display())]
+    NeedsMachines(PathBuf),
     /// The address cannot be used.
     #[error("listening on {address}: {source}")]
     Listen {
@@ -303,7 +306,7 @@ pub(crate) fn log(message: std::fmt::Arguments<'_>) {
     eprintln!("{} {message}", jiff::Timestamp::now().strftime("%H:%M:%S"));
 }
 
-/// The default backend of a lab with machines.
+/// The backend of a lab without machines.
 pub(crate) fn instant_backend() -> Arc<dyn Backend> {
     Arc::new(Instant::default())
 }

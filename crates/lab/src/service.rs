@@ -84,6 +84,9 @@ impl Service {
             Some(state) => state.instant,
             None => builder.instant || builder.backend.is_none(),
         };
+        if let Some(folder) = builder.state.as_ref().filter(|_| !instant && builder.backend.is_none()) {
+            return Err(LabError::NeedsMachines(folder.clone()));
+        }
         let clock = builder.clock.unwrap_or_default();
         let timings = builder.timings.or(scenario.timings);
         let seed = builder.seed;

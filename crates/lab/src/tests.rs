@@ -555,6 +555,19 @@ fn state_outlives_the_lab() {
 }
 
 #[test]
+fn machines_are_not_replaced_by_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    crate::state::State::new("tokyo", false).save(folder.path()).unwrap();
+    let error = Lab::builder()
+        .state(folder.path())
+        .instant()
+        .build()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("without --instant"), "{error}");
+}
+
+#[test]
 fn normal_state_is_the_same_for_the_same_deeds() {
     let run = |seed| {
         let lab = Bench::with("estate", |builder| builder.seed(seed));

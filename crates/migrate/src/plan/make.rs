@@ -88,7 +88,7 @@ pub async fn make(
     let account = region.account().cloned().ok_or(PlanError::NoAccount)?;
     let sources = gather::gather(region, ids).await?;
     let host = host_image(region, wishes).await?;
-    let types = region.instance_types(&[]).await?;
+    let types = region.instance_types_where(&[]).await?;
     let mut offers = std::collections::BTreeMap::new();
     for source in sources.iter().flatten() {
         let zone = &source.instance.zone;
