@@ -311,7 +311,8 @@ impl Shared {
                     self.wait()
                 }
             };
-            if end == End::Off {
+            // Whoever wanted it off while it was between two boots wants it still.
+            if end == End::Off || matches!(self.state().wish, Wish::Off(_)) {
                 return;
             }
             first = false;
@@ -322,7 +323,9 @@ impl Shared {
     fn power_on(self: &Arc<Self>) -> io::Result<Option<(Process, TempDir)>> {
         let machine = {
             let mut state = self.state();
-            state.wish = Wish::Run;
+            if matches!(state.wish, Wish::Again(_)) {
+                state.wish = Wish::Run;
+            }
             state.boot = Boot::new(state.machine.platform, "");
             let machine = state.machine.clone();
             state.machine.first_boot_unchecked = false;

@@ -186,3 +186,6 @@ impl Drop for Qemu {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
