@@ -139,8 +139,8 @@ impl Found {
     ) -> Result<Option<String>, ActionError> {
         let host = context.earlier::<Launched>("host/launch")?;
         if host.as_ref().is_some_and(|host| host.root == volume.id) {
-            let goes_with_host = state == State::RolledBack && !volume.attachments.is_empty();
-            return Ok((!goes_with_host).then(|| "the host's own root".to_owned()));
+            // Attached again, it no longer goes with its instance.
+            return Ok(Some("the host's own root".to_owned()));
         }
         let at = volume
             .attachments

@@ -131,10 +131,11 @@ fn set_state(region: &mut Region, id: &str, state: State) {
 pub(crate) fn power_on(world: &World, region: &mut Region, id: &str, fresh: bool) {
     let now = world.now();
     let host = region.new_host();
+    // An instance with an Elastic IP, or with an address already, is lent none.
     let wants_public = region
         .instances
         .get(id)
-        .is_some_and(|instance| instance.wants_public && instance.public.is_none());
+        .is_some_and(|instance| instance.wants_public && region.public_of(instance).is_none());
     let public = wants_public.then(|| region.new_public());
     let Some(instance) = region.instances.get_mut(id) else {
         return;

@@ -333,7 +333,7 @@ impl Action for ElasticIp {
     }
 }
 
-/// A place in a target group.
+/// A place in a target group, beside the source's.
 pub(crate) struct LoadBalancer {
     registration: Registration,
 }
@@ -361,39 +361,41 @@ impl Action for LoadBalancer {
     fn title(&self) -> String {
         let arn = self.registration.group.as_str();
         let name = arn.split('/').nth(1).unwrap_or(arn);
-        format!("move the place in target group {name}")
+        format!("take the place in target group {name}")
     }
 
     fn calls(&self) -> Vec<&'static Call> {
         vec![&calls::REGISTER_TARGETS, &calls::DEREGISTER_TARGETS]
     }
 
-    /// The new one first: the group is never without.
+    /// The source keeps its place: stopped, it gets no traffic, and an instance that is stopped could not be given it back
+    /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-register-targets.html>). It loses it
+    /// when it is terminated.
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
-        let group = &self.registration.group;
-        let target = launched(context)?.instance;
-        context.region.register_target(group, &self.target(&target)).await?;
+        let target = self.target(&launched(context)?.instance);
         context
             .region
-            .deregister_target(group, &self.registration.target)
+            .register_target(&self.registration.group, &target)
             .await?;
         Ok(Value::Null)
     }
 
     async fn undo(&self, context: &Context) -> Result<(), ActionError> {
-        let group = &self.registration.group;
-        context.region.register_target(group, &self.registration.target).await?;
-        let target = launched(context)?.instance;
-        context.region.deregister_target(group, &self.target(&target)).await?;
+        let target = self.target(&launched(context)?.instance);
+        context
+            .region
+            .deregister_target(&self.registration.group, &target)
+            .await?;
         Ok(())
     }
 
     fn by_hand(&self, context: &Context) -> Vec<String> {
-        vec![format!(
-            "aws elbv2 register-targets --region {} --target-group-arn {} --targets Id={}",
-            context.plan.region,
-            self.registration.group,
-            context.plan.instance()
-        )]
+        let deregister = |host: super::host::Launched| {
+            format!(
+                "aws elbv2 deregister-targets --region {} --target-group-arn {} --targets Id={}",
+                context.plan.region, self.registration.group, host.instance
+            )
+        };
+        launched(context).map(deregister).into_iter().collect()
     }
 }

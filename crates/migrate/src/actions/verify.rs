@@ -49,7 +49,11 @@ impl Action for Checks {
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
         let target = launched(context)?.instance;
         let passed = |status: &Status| status.is_ok().then_some(());
-        match context.region.status_when(&target, within(context), passed).await {
+        match context
+            .region
+            .status_when(&target, within(context).max(context.patience.change), passed)
+            .await
+        {
             Ok(()) => Ok(Value::Null),
             Err(error) if error.kind == comeback_cloud::ErrorKind::Late => {
                 let says = match context.region.statuses(std::slice::from_ref(&target)).await?.first() {
