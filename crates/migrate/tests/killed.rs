@@ -8,13 +8,10 @@ mod world;
 use comeback_migrate::engine::OnFailure;
 use comeback_migrate::run::State;
 use serde_json::Value;
-use tokio::sync::Semaphore;
-use world::{Killer, World, actions_of, back_until_killed, differences, forward_until_killed, run_id, wishes};
+use world::{Killer, World, actions_of, back_until_killed, differences, forward_until_killed, run_id, sweep, wishes};
 
 const SCENARIO: &str = "estate";
 const INSTANCE: &str = "archive";
-/// How many labs at a time.
-const AT_ONCE: usize = 4;
 
 /// What an undisturbed run comes to, and how many points it has.
 struct Undisturbed {
@@ -121,50 +118,6 @@ async fn killed_back(point: usize, expected: &Undisturbed) -> Result<(), String>
     } else {
         Err(differ.join("\n"))
     }
-}
-
-async fn sweep<F, R>(points: usize, case: F)
-where
-    F: Fn(usize) -> R,
-    R: Future<Output = Result<(), String>>,
-{
-    let places = Semaphore::new(AT_ONCE);
-    let cases = (0..points).map(|point| {
-        let (case, places) = (&case, &places);
-        async move {
-            let _place = places.acquire().await.unwrap();
-            case(point).await.map_err(|error| format!("point {point}: {error}"))
-        }
-    });
-    let failed: Vec<String> = join_all(cases).await.into_iter().filter_map(Result::err).collect();
-    assert!(
-        failed.is_empty(),
-        "{} of {points}\n{}",
-        failed.len(),
-        failed.iter().take(10).cloned().collect::<Vec<_>>().join("\n")
-    );
-}
-
-async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut all = true;
-        for (future, result) in &mut waiting {
-            if result.is_none() {
-                match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(value) => *result = Some(value),
-                    std::task::Poll::Pending => all = false,
-                }
-            }
-        }
-        if all {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    waiting.into_iter().filter_map(|(_, result)| result).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,20 +3,35 @@
 
 use std::time::Duration;
 
+use comeback_cloud::ErrorKind;
 use comeback_cloud::ids::{InstanceId, VolumeId};
-use comeback_cloud::model::{AttachState, Volume, VolumeState};
+use comeback_cloud::model::{AttachState, InstanceState, Volume, VolumeState};
+
+use super::protect::instance;
 
 use crate::action::{ActionError, Context};
 
-/// Takes a volume away from an instance, if it is there, and waits until it is free.
+/// Takes a volume away from an instance, if it is there, and waits until it is free. Where the instance does not let go of it
+/// although it is stopped, so that nothing can be half written, it is taken by force.
 pub(crate) async fn take(context: &Context, volume: &VolumeId, from: &InstanceId) -> Result<(), ActionError> {
     let region = &context.region;
-    let now = look(context, volume).await?;
-    match now.attachment_to(from).map(|attachment| &attachment.state) {
-        None | Some(AttachState::Detached) => {}
-        Some(AttachState::Detaching) => {}
+    match look(context, volume)
+        .await?
+        .attachment_to(from)
+        .map(|there| &there.state)
+    {
+        None | Some(AttachState::Detached | AttachState::Detaching | AttachState::Busy) => {}
         Some(_) => region.detach_volume(volume, from, false).await?,
     }
+    let late = match free(context, volume).await {
+        Err(ActionError::Cloud(error)) if error.kind == ErrorKind::Late => error,
+        other => return other,
+    };
+    let is_off = instance(region, from).await?.state == InstanceState::Stopped;
+    if !is_off || look(context, volume).await?.attachment_to(from).is_none() {
+        return Err(late.into());
+    }
+    region.detach_volume(volume, from, true).await?;
     free(context, volume).await
 }
 
@@ -61,6 +76,11 @@ pub(crate) async fn put(
                 ),
                 format!("detach it from {at}, then `comeback resume` or `comeback rollback`"),
             ));
+        }
+        // On its way out, where an earlier attempt was not waited for: it has to be out before it can come in.
+        Some(attachment) if matches!(attachment.state, AttachState::Detaching | AttachState::Busy) => {
+            take(context, volume, at).await?;
+            region.attach_volume(volume, at, device).await?;
         }
         Some(attachment) if attachment.state != AttachState::Detached => {}
         _ => region.attach_volume(volume, at, device).await?,

@@ -84,10 +84,24 @@ impl Action for Source {
 
     /// Starts it only if that was asked for: whether it comes up is why all this is done.
     async fn undo(&self, context: &Context) -> Result<(), ActionError> {
-        if context.start_source {
-            start::start(context, context.plan.instance()).await?;
+        if !context.start_source {
+            return Ok(());
         }
-        Ok(())
+        // A system that starts without a disk that it expects may wait for ever, or write where the disk should be.
+        let now = protect::source(context).await?;
+        let planned = &context.plan.source.instance.block_devices;
+        let away: Vec<_> = planned
+            .iter()
+            .filter(|device| now.device_of(&device.volume).is_none())
+            .map(|device| device.volume.as_str())
+            .collect();
+        if !away.is_empty() {
+            return Err(ActionError::unexpected(
+                format!("{} is not started: it has not got back {}", now.id, away.join(", ")),
+                "attach what is missing, then `comeback rollback` again",
+            ));
+        }
+        start::start(context, context.plan.instance()).await
     }
 
     fn by_hand(&self, context: &Context) -> Vec<String> {

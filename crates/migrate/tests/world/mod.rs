@@ -23,10 +23,13 @@ use comeback_migrate::plan::make::{self, Wishes};
 use comeback_migrate::progress::{Event, Reporter};
 use comeback_migrate::run::{RunId, State};
 use comeback_migrate::store::Store;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// Whatever takes longer than this in a lab without machines never ends.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many labs at a time.
+const AT_ONCE: usize = 4;
 
 /// A lab, and a folder for runs.
 pub struct World {
@@ -405,4 +408,49 @@ pub fn differences(was: &serde_json::Value, is: &serde_json::Value) -> Vec<Strin
     let mut found = Vec::new();
     compare("", was, is, &mut found);
     found
+}
+
+/// Tries every case from 0 on, several at a time, and fails with all that failed.
+pub async fn sweep<F, R>(points: usize, case: F)
+where
+    F: Fn(usize) -> R,
+    R: Future<Output = Result<(), String>>,
+{
+    let places = Semaphore::new(AT_ONCE);
+    let cases = (0..points).map(|point| {
+        let (case, places) = (&case, &places);
+        async move {
+            let _place = places.acquire().await.unwrap();
+            case(point).await.map_err(|error| format!("point {point}: {error}"))
+        }
+    });
+    let failed: Vec<String> = join_all(cases).await.into_iter().filter_map(Result::err).collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {points}\n{}",
+        failed.len(),
+        failed.iter().take(10).cloned().collect::<Vec<_>>().join("\n")
+    );
+}
+
+async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut all = true;
+        for (future, result) in &mut waiting {
+            if result.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => *result = Some(value),
+                    std::task::Poll::Pending => all = false,
+                }
+            }
+        }
+        if all {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, result)| result).collect()
 }
