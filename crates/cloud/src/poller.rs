@@ -45,6 +45,15 @@ impl Default for Polling {
     }
 }
 
+/// How soon someone wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// At once. Those who come while a look is under way share the next one.
+    Now,
+    /// When the next look is due.
+    Wait,
+}
+
 /// A kind of thing that can be waited for.
 pub(crate) trait Watched: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Its name.
@@ -112,6 +121,7 @@ impl<W: Watched> Hub<W> {
         region: &Region,
         id: &W::Id,
         within: Duration,
+        pace: Pace,
         mut judge: impl FnMut(Option<&W>) -> Option<T> + Send,
     ) -> Result<T, CloudError> {
         let begun = Instant::now();
@@ -143,7 +153,7 @@ impl<W: Watched> Hub<W> {
             tokio::select! {
                 biased;
                 _ = looks.changed() => {}
-                looked = self.take_turn(region) => looked?,
+                looked = self.take_turn(region, pace) => looked?,
                 () = sleep_until(deadline) => return Err(late::<W>(id, within, last_state)),
             }
         }
@@ -157,21 +167,19 @@ impl<W: Watched> Hub<W> {
         (entry.look > judged).then(|| (entry.look, entry.seen.clone()))
     }
 
-    /// Waits for the turn and the time, and looks for all.
-    async fn take_turn(&self, region: &Region) -> Result<(), CloudError> {
-        let _turn = self.turn.lock().await;
-        loop {
-            let due = {
-                let state = self.lock();
-                state.last_look.map(|last| last + state.interval)
-            };
-            match due {
-                // Looked at again after waking: someone new may have shortened the interval.
-                Some(due) if due > Instant::now() => {
-                    sleep_until(due.min(Instant::now() + self.polling.first)).await;
-                }
-                _ => break,
+    /// Waits for the time, unless it is for someone who looks now, and for the turn, and looks for all.
+    async fn take_turn(&self, region: &Region, pace: Pace) -> Result<(), CloudError> {
+        if pace == Pace::Wait {
+            // Looked at again after waking: someone new may have shortened the interval. The turn is not held meanwhile, as
+            // someone who looks now may want it.
+            while let Some(due) = self.due() {
+                sleep_until(due.min(Instant::now() + self.polling.first)).await;
             }
+        }
+        let _turn = self.turn.lock().await;
+        if pace == Pace::Wait && self.due().is_some() {
+            // Another has looked while this one waited for the turn.
+            return Ok(());
         }
         let (look, ids) = {
             let mut state = self.lock();
@@ -181,6 +189,13 @@ impl<W: Watched> Hub<W> {
         let seen = W::read(region, ids.clone()).await;
         self.publish(look, &ids, seen);
         Ok(())
+    }
+
+    /// When the next look is due, if that is still to come.
+    fn due(&self) -> Option<Instant> {
+        let state = self.lock();
+        let due = state.last_look.map(|last| last + state.interval)?;
+        (due > Instant::now()).then_some(due)
     }
 
     fn publish(&self, look: u64, ids: &[W::Id], seen: Result<Vec<W>, CloudError>) {

@@ -5,6 +5,7 @@ use crate::{
     error::CloudError,
     ids::{ImageId, InstanceId, SnapshotId, VolumeId},
     model::{Image, Instance, Snapshot, Status, Volume},
+    poller::Pace,
 };
 use std::time::Duration;
 
@@ -22,12 +23,38 @@ macro_rules! wait {
             within: Duration,
             mut judge: impl FnMut(&$value) -> Option<T> + Send,
         ) -> Result<T, CloudError> {
-            self.shared.poller.$hub.when(self, id, within, |seen| seen.and_then(&mut judge)).await
+            self.shared.poller.$hub.when(self, id, within, Pace::Wait, |seen| seen.and_then(&mut judge)).await
+        }
+    };
+}
+
+/// How long a look may take, what passes by itself included.
+const LOOK: Duration = Duration::from_secs(300);
+
+macro_rules! look {
+    ($(#[$doc:meta])* $name:ident, $hub:ident, $id:ty, $value:ty) => {
+        $(#[$doc])*
+        /// It is asked for at once; all who ask while a describe is under way share the next one.
+        ///
+        /// # Errors
+        /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when it is missing for longer than
+        /// [`Polling::grace`](crate::Polling::grace); what a describe can fail with.
+        pub async fn $name(&self, id: &$id) -> Result<$value, CloudError> {
+            let seen = |seen: Option<&$value>| seen.cloned();
+            self.shared.poller.$hub.when(self, id, LOOK, Pace::Now, seen).await
         }
     };
 }
 
 impl Region {
+    look!(
+        /// An instance as it is now.
+        instance_now, instances, InstanceId, Instance
+    );
+    look!(
+        /// A volume as it is now.
+        volume_now, volumes, VolumeId, Volume
+    );
     wait!(
         /// Waits until `judge` makes something of an instance.
         instance_when, instances, InstanceId, Instance
@@ -59,7 +86,11 @@ impl Region {
             seen.is_none_or(|volume| volume.state == crate::model::VolumeState::Deleted)
                 .then_some(())
         };
-        self.shared.poller.volumes.when(self, id, within, gone).await
+        self.shared
+            .poller
+            .volumes
+            .when(self, id, within, Pace::Wait, gone)
+            .await
     }
 
     /// Waits until a snapshot is no longer there.
@@ -68,6 +99,10 @@ impl Region {
     /// As [`Region::volume_gone`].
     pub async fn snapshot_gone(&self, id: &SnapshotId, within: Duration) -> Result<(), CloudError> {
         let gone = |seen: Option<&Snapshot>| seen.is_none().then_some(());
-        self.shared.poller.snapshots.when(self, id, within, gone).await
+        self.shared
+            .poller
+            .snapshots
+            .when(self, id, within, Pace::Wait, gone)
+            .await
     }
 }

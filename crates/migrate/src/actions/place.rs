@@ -122,11 +122,5 @@ pub(crate) async fn set_delete_on_termination(
 
 /// A volume as it is now.
 pub(crate) async fn look(context: &Context, volume: &VolumeId) -> Result<Volume, ActionError> {
-    let found = context.region.volumes(std::slice::from_ref(volume)).await?;
-    found.into_iter().next().ok_or_else(|| {
-        ActionError::unexpected(
-            format!("{volume} is gone"),
-            "find out who deleted it; its snapshot is named by `comeback status`",
-        )
-    })
+    Ok(context.region.volume_now(volume).await?)
 }

@@ -23,13 +23,7 @@ pub(crate) async fn source(context: &Context) -> Result<Instance, ActionError> {
 
 /// An instance, as it is now.
 pub(crate) async fn instance(region: &Region, id: &InstanceId) -> Result<Instance, ActionError> {
-    let found = region.instances(std::slice::from_ref(id)).await?;
-    found.into_iter().next().ok_or_else(|| {
-        ActionError::unexpected(
-            format!("instance {id} is not there"),
-            "check account and region; an instance that was terminated is listed for an hour only",
-        )
-    })
+    Ok(region.instance_now(id).await?)
 }
 
 /// A tag on the source that keeps two operators apart.

@@ -95,14 +95,19 @@ impl World {
     }
 
     pub async fn region(&self, observer: Option<Arc<dyn Observer>>) -> Region {
+        let polling = Polling {
+            first: Duration::from_millis(1),
+            longest: Duration::from_millis(20),
+            grace: Duration::from_millis(200),
+        };
+        self.region_with(polling, observer).await
+    }
+
+    pub async fn region_with(&self, polling: Polling, observer: Option<Arc<dyn Observer>>) -> Region {
         let session = Session::load(Options {
             region: Some("ap-northeast-1".parse().unwrap()),
             share: 1.0,
-            polling: Polling {
-                first: Duration::from_millis(1),
-                longest: Duration::from_millis(20),
-                grace: Duration::from_millis(200),
-            },
+            polling,
             backoff: Duration::from_millis(1),
             observer,
             endpoint: Some(self.url.clone()),
@@ -137,10 +142,14 @@ impl World {
     /// A context of a run, and the run's name.
     pub async fn context(&self, plan: &Plan, run: &RunId, killer: Option<&Arc<Killer>>) -> Context {
         let observer = killer.map(|killer| Arc::clone(killer) as Arc<dyn Observer>);
+        let region = self.region(observer).await;
+        self.context_in(plan, run, region, killer)
+    }
+
+    pub fn context_in(&self, plan: &Plan, run: &RunId, region: Region, killer: Option<&Arc<Killer>>) -> Context {
         let hosts = Arc::new(Obliging {
             killer: killer.cloned(),
         });
-        let region = self.region(observer).await;
         let mut context = Context::new(run.clone(), plan.clone(), region, hosts, self.store().folder(run));
         context.patience = impatient();
         context.start_source = true;
