@@ -12,6 +12,8 @@ use crate::{agent, assets, cache, guests, python, run, xen};
 /// Where cargo-deny is kept: it takes minutes to build, and only a fresh machine pays.
 const DENY: &str = "cargo-deny";
 
+/// Every step selects the whole workspace, as another selection of packages can have other features of their dependencies, for
+/// which these are built again.
 pub(crate) fn command(quick: bool) -> Result<()> {
     let started = Instant::now();
     // Asked for now: a build that replaces this program while it runs makes the answer useless.
@@ -50,7 +52,7 @@ pub(crate) fn command(quick: bool) -> Result<()> {
     step(started, "the lab, by boto3 and the AWS command line");
     run::loudly(
         cache::cargo("test")?
-            .args(["--package", "comeback-lab", "--test", "conformance", "--", "--ignored"])
+            .args(["--workspace", "--test", "conformance", "--", "--ignored"])
             .env("COMEBACK_PYTHON", python::ready()?),
     )?;
 
@@ -65,7 +67,7 @@ pub(crate) fn command(quick: bool) -> Result<()> {
     step(started, "a conversion over SSH");
     run::loudly(
         cache::cargo("test")?
-            .args(["--package", "comeback-remote", "--test", "ssh", "--", "--ignored"])
+            .args(["--workspace", "--test", "ssh", "--", "--ignored"])
             .env("COMEBACK_AGENT", &agent)
             .env("COMEBACK_GUESTS", named.join("\n")),
     )?;
@@ -74,7 +76,7 @@ pub(crate) fn command(quick: bool) -> Result<()> {
     let boots = |arguments: &[&str]| -> Result<()> {
         run::loudly(
             cache::cargo("test")?
-                .args(["--package", "comeback", "--test", "boots", "--", "--ignored"])
+                .args(["--workspace", "--test", "boots", "--", "--ignored"])
                 .args(arguments)
                 .env("COMEBACK_BOOT_ASSETS", &boot)
                 .env("COMEBACK_GUESTS", named.join("\n"))
@@ -86,11 +88,13 @@ pub(crate) fn command(quick: bool) -> Result<()> {
     step(started, "the lab's machines: two minutes each");
     run::loudly(
         cache::cargo("test")?
-            .args(["--package", "comeback-lab", "--test", "machines"])
+            .args(["--workspace", "--test", "machines"])
             .args(["--", "--ignored", "--test-threads", "1"])
             .env("COMEBACK_GUESTS", named.join("\n"))
             .env("COMEBACK_SSH_KEY", guests::key()?),
     )?;
+    step(started, "five hundred migrations at once: as many minutes as EC2's rates need");
+    run::loudly(cache::cargo("test")?.args(["--workspace", "--test", "many", "--", "--ignored", "--nocapture"]))?;
     // Xen's own time limits are tight for emulation: nothing runs beside it.
     step(started, "boots under a real Xen: three to five minutes each");
     boots(&["--test-threads", "1", "under_xen"])?;
