@@ -93,7 +93,10 @@ pub(crate) fn command(quick: bool) -> Result<()> {
             .env("COMEBACK_GUESTS", named.join("\n"))
             .env("COMEBACK_SSH_KEY", guests::key()?),
     )?;
-    step(started, "five hundred migrations at once: as many minutes as EC2's rates need");
+    step(
+        started,
+        "five hundred migrations at once: as many minutes as EC2's rates need",
+    );
     run::loudly(cache::cargo("test")?.args(["--workspace", "--test", "many", "--", "--ignored", "--nocapture"]))?;
     // Xen's own time limits are tight for emulation: nothing runs beside it.
     step(started, "boots under a real Xen: three to five minutes each");
