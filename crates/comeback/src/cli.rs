@@ -33,6 +33,24 @@ pub(crate) enum Command {
     /// Boot a disk in a virtual machine without network and judge its console; the disk is not written to.
     #[command(after_help = exit::REHEARSE)]
     Rehearse(RehearseArguments),
+    /// Say what a migration of instances would do; changes nothing.
+    #[command(after_help = exit::PLAN)]
+    Plan(PlanArguments),
+    /// Move paravirtual instances to HVM, in nine steps that can be taken up and taken back.
+    #[command(after_help = exit::MIGRATE)]
+    Migrate(MigrateArguments),
+    /// Go on with a run that was interrupted, or that failed.
+    Resume(ResumeArguments),
+    /// Take a run back: the source gets its own volumes, names, settings and addresses.
+    Rollback(RollbackArguments),
+    /// Delete what a run no longer needs, after showing it. There is no way back from there.
+    Finalize(FinalizeArguments),
+    /// Say how a run stands, and what can be done.
+    Status(StatusArguments),
+    /// List the runs.
+    Runs(RunsArguments),
+    /// Print the least IAM policy that a command needs.
+    IamPolicy(IamPolicyArguments),
     /// An EC2 endpoint on this machine, to try things on: `eval "$(comeback lab up)"`.
     #[command(after_help = exit::LAB)]
     Lab(LabArguments),
@@ -366,4 +384,233 @@ impl LabFaultSet {
             .filter_map(|(name, value)| Some((name.to_owned(), value?)));
         serde_json::Value::Object(given.collect())
     }
+}
+
+/// Whose account, and how to reach it. What is not said comes from where the AWS command line takes it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Account")]
+pub(crate) struct AccountArguments {
+    /// Profile of the AWS command line.
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+    /// Region, such as ap-northeast-1.
+    #[arg(long)]
+    pub(crate) region: Option<comeback_cloud::RegionName>,
+    /// Role to take on, such as one in a client's account.
+    #[arg(long, value_name = "ARN")]
+    pub(crate) role_arn: Option<String>,
+    /// Part of EC2's documented request rates that is used; the rest is left to the account's own automation.
+    #[arg(long, value_name = "PART", default_value_t = 0.5)]
+    pub(crate) rate_share: f64,
+}
+
+/// What the target is to be, and how it is proven.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Migration")]
+pub(crate) struct WishArguments {
+    /// Instance type of the target. Without it the cheapest that is as large is taken.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) instance_type: Option<String>,
+    /// Platform of the target. `auto` is Xen, where every guest that can be converted runs.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) target: TargetArgument,
+    /// Go on with the source's own volumes, or with copies of them.
+    #[arg(long, value_enum, default_value = "original")]
+    pub(crate) on: OnArgument,
+    /// Image of the host that converts. Default: the newest Amazon Linux 2023.
+    #[arg(long, value_name = "AMI")]
+    pub(crate) host_image: Option<comeback_cloud::ImageId>,
+    /// User of that image. Default: the one that is customary.
+    #[arg(long, value_name = "USER")]
+    pub(crate) host_user: Option<String>,
+    /// Address by which host and target are reached from here.
+    #[arg(long, value_enum, default_value = "public")]
+    pub(crate) reach: ReachArgument,
+    /// Port of SSH at the host.
+    #[arg(long, value_name = "PORT", env = "COMEBACK_SSH_PORT", default_value_t = 22)]
+    pub(crate) ssh_port: u16,
+    /// Port that has to answer at the target; can be given several times.
+    #[arg(long = "verify-port", value_name = "PORT")]
+    pub(crate) verify_ports: Vec<u16>,
+    /// Command that has to succeed here; it finds the target in $COMEBACK_ADDRESS and $COMEBACK_INSTANCE.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) verify_command: Option<String>,
+    /// Seconds that the target may take until all of that passes.
+    #[arg(long, value_name = "S", default_value_t = 900)]
+    pub(crate) verify_within: u64,
+}
+
+/// Which volumes go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnArgument {
+    /// The source's own.
+    Original,
+    /// Copies of them.
+    Copy,
+}
+
+/// By which address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReachArgument {
+    /// The public one.
+    Public,
+    /// The private one.
+    Private,
+}
+
+/// Where runs are kept.
+#[derive(Debug, Args)]
+pub(crate) struct StateArguments {
+    /// Folder of runs and their journal. Default: $XDG_STATE_HOME/comeback.
+    #[arg(long, value_name = "DIR", env = "COMEBACK_STATE")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// Instances, by id or by the tag Name.
+    #[arg(required = true, value_name = "INSTANCE")]
+    pub(crate) instances: Vec<String>,
+    /// Save the plans, for `comeback migrate FILE`.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the plans as JSON. User data is in there, which may hold secrets.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+    #[command(flatten)]
+    pub(crate) wishes: WishArguments,
+}
+
+/// `migrate`
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArguments {
+    /// Instances, by id or by the tag Name; or a file of `comeback plan --output`.
+    #[arg(required = true, value_name = "INSTANCE|FILE")]
+    pub(crate) instances: Vec<String>,
+    #[command(flatten)]
+    pub(crate) carry: CarryArguments,
+    /// What to do when a step fails for good.
+    #[arg(long, value_enum, default_value = "rollback")]
+    pub(crate) on_failure: OnFailureArgument,
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+    #[command(flatten)]
+    pub(crate) wishes: WishArguments,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+/// How something is carried out.
+#[derive(Debug, Args)]
+pub(crate) struct CarryArguments {
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Print what happens as JSON, one event a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to do when a step fails for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnFailureArgument {
+    /// Take everything back.
+    Rollback,
+    /// Stop there, for a person to look.
+    Stop,
+}
+
+/// `resume`
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    /// The run, or the beginning of its name.
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) carry: CarryArguments,
+    /// What to do when a step fails for good.
+    #[arg(long, value_enum, default_value = "rollback")]
+    pub(crate) on_failure: OnFailureArgument,
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArguments {
+    /// The run, or the beginning of its name.
+    pub(crate) run: String,
+    /// Start the source when it has everything back.
+    #[arg(long)]
+    pub(crate) start: bool,
+    #[command(flatten)]
+    pub(crate) carry: CarryArguments,
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+/// `finalize`
+#[derive(Debug, Args)]
+pub(crate) struct FinalizeArguments {
+    /// The run, or the beginning of its name.
+    pub(crate) run: String,
+    /// Keep the snapshots of the source's volumes.
+    #[arg(long)]
+    pub(crate) keep_snapshots: bool,
+    /// Keep the source, stopped as it is.
+    #[arg(long)]
+    pub(crate) keep_source: bool,
+    #[command(flatten)]
+    pub(crate) carry: CarryArguments,
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// The run, or the beginning of its name. Default: the latest.
+    pub(crate) run: Option<String>,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+/// `runs`
+#[derive(Debug, Args)]
+pub(crate) struct RunsArguments {
+    /// Print them as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+/// `iam-policy`
+#[derive(Debug, Args)]
+pub(crate) struct IamPolicyArguments {
+    /// The command.
+    #[arg(value_enum)]
+    pub(crate) command: PolicyArgument,
+}
+
+/// Commands that need a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyArgument {
+    /// `comeback plan`: reads only.
+    Plan,
+    /// `comeback migrate`, `resume` and `rollback`.
+    Migrate,
+    /// `comeback finalize`.
+    Finalize,
 }

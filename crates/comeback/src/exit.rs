@@ -40,6 +40,21 @@ pub(crate) const HELP: &str = codes!(
   comeback revert disk.img             take the change back"
 );
 
+/// As [`HELP`], of `plan`.
+pub(crate) const PLAN: &str = codes!(
+    "  comeback plan i-0123456789abcdef0
+  comeback plan web1 web2 --region ap-northeast-1 --verify-port 443 -o plan.json"
+);
+
+/// As [`HELP`], of `migrate`.
+pub(crate) const MIGRATE: &str = codes!(
+    "  comeback migrate web1 --verify-port 443
+  comeback migrate plan.json --yes
+  comeback status; comeback rollback RUN --start; comeback finalize RUN
+
+Nothing is deleted before `comeback finalize`. A run that was interrupted goes on by `comeback resume RUN`."
+);
+
 /// As [`HELP`], of `inspect`.
 pub(crate) const INSPECT: &str = codes!(
     "  comeback inspect disk.img

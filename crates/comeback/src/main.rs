@@ -1,16 +1,23 @@
 //! The command line: it parses, dispatches and prints. What is done is in the libraries.
 
+mod account;
 mod cli;
 mod convert;
 mod earlier;
 mod exit;
+mod iam_policy;
 mod inspect;
 mod keep;
 mod lab;
+mod migrate;
 mod moving;
+mod narrator;
 mod output;
+mod plan;
+mod plan_text;
 mod rehearse;
 mod revert;
+mod runs;
 
 use std::process::ExitCode;
 
@@ -29,6 +36,14 @@ fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(arguments),
         Command::Revert(arguments) => revert::run(arguments),
         Command::Rehearse(arguments) => rehearse::run(arguments),
+        Command::Plan(arguments) => plan::run(arguments),
+        Command::Migrate(arguments) => migrate::migrate(arguments),
+        Command::Resume(arguments) => migrate::resume(arguments),
+        Command::Rollback(arguments) => migrate::rollback(arguments),
+        Command::Finalize(arguments) => migrate::finalize(arguments),
+        Command::Status(arguments) => runs::status(arguments),
+        Command::Runs(arguments) => runs::list(arguments),
+        Command::IamPolicy(arguments) => iam_policy::run(arguments),
         Command::Lab(arguments) => lab::run(arguments),
     };
     match result {

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::action::{Action, ActionError, Context, Retry};
+use crate::finalize::{self, Decision, Keep};
 use crate::journal::{Entry, Head, Journal, JournalError, Kind, Progress, Record};
 use crate::progress::Event;
 use crate::run::{RunId, State};
@@ -46,6 +47,9 @@ pub enum RunError {
     /// The journal cannot be read or written.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The account cannot be looked at.
+    #[error(transparent)]
+    Look(ActionError),
     /// The run is in a state in which this cannot be asked of it.
     #[error("run {run} is {state}: {help}")]
     State {
@@ -205,23 +209,50 @@ impl Engine {
         Ok(state)
     }
 
-    /// Deletes, from a run that is complete or rolled back. Gives the state that it came to.
+    /// What [`finalize`](Self::finalize) would delete: what was decided, or what is there to be decided about.
     ///
     /// # Errors
-    /// [`RunError`]: the run can be taken up where it is.
-    pub async fn finalize(&mut self, actions: &[Box<dyn Action>]) -> Result<State, RunError> {
-        match self.record.state {
-            State::Complete | State::RolledBack | State::Finalizing => {}
-            State::Finalized => return Ok(State::Finalized),
+    /// [`RunError::State`] when the run is not over; [`RunError::Look`] when the account cannot be read.
+    pub async fn decide(&self, keep: Keep) -> Result<Decision, RunError> {
+        if let Some(decision) = &self.record.decision {
+            return Ok(decision.clone());
+        }
+        let from = self.record.state;
+        match from {
+            State::Complete | State::RolledBack => {}
+            State::Finalizing | State::Finalized => return Err(self.refuse("it is not known what was decided")),
             State::Running | State::Failed => {
                 return Err(self.refuse("it is not over: `comeback resume` or `comeback rollback` first"));
             }
             State::RollingBack | State::Stuck => return Err(self.refuse("`comeback rollback` first")),
         }
+        let deletions = finalize::list(&self.context, from, keep)
+            .await
+            .map_err(RunError::Look)?;
+        Ok(Decision { from, deletions })
+    }
+
+    /// Deletes what was decided. Gives the state that it came to.
+    ///
+    /// # Errors
+    /// [`RunError`]: the run can be taken up where it is.
+    pub async fn finalize(&mut self, decision: &Decision) -> Result<State, RunError> {
+        if self.record.state == State::Finalized {
+            return Ok(State::Finalized);
+        }
+        if self.record.decision.is_none() {
+            let data = serde_json::to_value(decision).unwrap_or_default();
+            self.write(Entry {
+                kind: Kind::Decision,
+                action: None,
+                data,
+            })
+            .await?;
+        }
         if self.record.state != State::Finalizing {
             self.enter(State::Finalizing).await?;
         }
-        for action in actions {
+        for action in finalize::actions(decision) {
             if let Some(Progress::Done(_)) = self.record.progress(&action.id()) {
                 continue;
             }

@@ -54,6 +54,17 @@ impl fmt::Display for What {
     }
 }
 
+/// What was decided to be deleted. It is in the journal before anything is, so that a `finalize` that was interrupted goes on
+/// with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Decision {
+    /// The state that the run was in.
+    pub from: State,
+    /// What is deleted.
+    pub deletions: Vec<Deletion>,
+}
+
 /// What to keep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Keep {
@@ -159,8 +170,8 @@ fn is_gone(instance: &Instance) -> bool {
 }
 
 /// The deletions as actions, with what is cleaned up after them. They have no undo: that is what this is.
-pub fn actions(deletions: &[Deletion], state: State) -> Vec<Box<dyn Action>> {
-    let mut ordered: Vec<&Deletion> = deletions.iter().collect();
+pub(crate) fn actions(decision: &Decision) -> Vec<Box<dyn Action>> {
+    let mut ordered: Vec<&Deletion> = decision.deletions.iter().collect();
     ordered.sort_by(|a, b| a.what.cmp(&b.what));
     let mut actions: Vec<Box<dyn Action>> = ordered
         .into_iter()
@@ -170,9 +181,21 @@ pub fn actions(deletions: &[Deletion], state: State) -> Vec<Box<dyn Action>> {
             })
         })
         .collect();
-    actions.push(Box::new(Untag { state }));
+    actions.push(Box::new(Untag { from: decision.from }));
     actions.push(Box::new(Forget));
     actions
+}
+
+/// The calls of all of this.
+pub(crate) fn calls() -> Vec<&'static Call> {
+    let decision = Decision {
+        from: State::Complete,
+        deletions: vec![Deletion {
+            what: What::Volume(VolumeId::from_api("")),
+            why: String::new(),
+        }],
+    };
+    actions(&decision).iter().flat_map(|action| action.calls()).collect()
 }
 
 struct Delete {
@@ -242,7 +265,7 @@ impl Action for Delete {
 
 /// Takes the run's tags off what stays.
 struct Untag {
-    state: State,
+    from: State,
 }
 
 #[async_trait]
@@ -273,7 +296,7 @@ impl Action for Untag {
         let mut stays: Vec<String> = found.instances.iter().map(|instance| instance.id.to_string()).collect();
         stays.extend(found.volumes.iter().map(|volume| volume.id.to_string()));
         stays.extend(found.snapshots.iter().map(|snapshot| snapshot.id.to_string()));
-        if self.state != State::RolledBack {
+        if self.from != State::RolledBack {
             stays.push(launched(context)?.instance.to_string());
         }
         let source = context

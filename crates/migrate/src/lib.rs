@@ -23,6 +23,7 @@ pub mod hosts;
 pub mod journal;
 pub mod lease;
 pub mod plan;
+pub mod policy;
 pub mod progress;
 pub mod run;
 pub mod ssh;

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use comeback_cloud::model::UserData;
 use comeback_remote::protocol::{Event, FailureKind, Stage, Verdict, VolumeId};
 use comeback_remote::{
-    Conversion, Converter as _, KeyError, KeyPair, Limits, Login, Payload, RemoteError, SshConverter, Target, Wanted,
+    Conversion, Converter as _, KeyError, KeyPair, Limits, Login, Payload, PayloadError, RemoteError, SshConverter,
+    Target, Wanted,
 };
 
 use crate::hosts::{Converted, Door, Host, HostError, Hosts, Job};
@@ -29,6 +30,14 @@ const APPEARS: u64 = 60;
 pub struct SshHosts {
     /// How long a host may take to answer at all.
     pub answers: Duration,
+}
+
+/// Whether there is what hosts are sent: the agent and GRUB's boot code.
+///
+/// # Errors
+/// When something is missing, with what to do.
+pub fn check_payload() -> Result<(), PayloadError> {
+    Payload::find().map(drop)
 }
 
 /// Both keys of a run.

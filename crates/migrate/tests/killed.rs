@@ -8,7 +8,10 @@ mod world;
 use comeback_migrate::engine::OnFailure;
 use comeback_migrate::run::State;
 use serde_json::Value;
-use world::{Killer, World, actions_of, back_until_killed, differences, forward_until_killed, run_id, sweep, wishes};
+use world::{
+    Killer, World, actions_of, back_until_killed, differences, finalize_until_killed, forward_until_killed, run_id,
+    sweep, wishes,
+};
 
 const SCENARIO: &str = "estate";
 const INSTANCE: &str = "archive";
@@ -19,6 +22,7 @@ struct Undisturbed {
     migrated: Value,
     points: usize,
     points_back: usize,
+    points_finalizing: usize,
 }
 
 async fn undisturbed() -> Undisturbed {
@@ -28,7 +32,10 @@ async fn undisturbed() -> Undisturbed {
     let (run, killer) = (run_id(), Killer::counting());
     let state = forward_until_killed(&world, &plan, &run, &killer).await;
     assert_eq!(state, Some(State::Complete), "{:?}", world.reporter.failures());
-    let migrated = world.finalized(&plan, &run).await;
+    let deleting = Killer::counting();
+    let state = finalize_until_killed(&world, &plan, &run, &deleting).await;
+    assert_eq!(state, Some(State::Finalized), "{:?}", world.reporter.failures());
+    let migrated = world.state();
 
     let world = World::new(SCENARIO);
     let plan = world.plan(INSTANCE, &wishes()).await;
@@ -43,6 +50,7 @@ async fn undisturbed() -> Undisturbed {
         migrated,
         points: killer.points(),
         points_back: back.points(),
+        points_finalizing: deleting.points(),
     }
 }
 
@@ -120,6 +128,24 @@ async fn killed_back(point: usize, expected: &Undisturbed) -> Result<(), String>
     }
 }
 
+/// Killed while it deletes, which then goes on with what was decided.
+async fn killed_finalizing(point: usize, expected: &Undisturbed) -> Result<(), String> {
+    let world = World::new(SCENARIO);
+    let plan = world.plan(INSTANCE, &wishes()).await;
+    let run = run_id();
+    forward_until_killed(&world, &plan, &run, &Killer::counting()).await;
+    let killer = Killer::at(point);
+    if let Some(state) = finalize_until_killed(&world, &plan, &run, &killer).await {
+        return Err(format!("it was not killed, and is {state}"));
+    }
+    let differ = differences(&expected.migrated, &world.finalized(&plan, &run).await);
+    if differ.is_empty() {
+        Ok(())
+    } else {
+        Err(differ.join("\n"))
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_everywhere_and_resumed_or_rolled_back() {
     let expected = undisturbed().await;
@@ -128,11 +154,15 @@ async fn killed_everywhere_and_resumed_or_rolled_back() {
         "{} points are too few to be all",
         expected.points
     );
-    eprintln!("{} points forward, {} back", expected.points, expected.points_back);
+    eprintln!(
+        "{} points forward, {} back, {} finalizing",
+        expected.points, expected.points_back, expected.points_finalizing
+    );
     sweep(expected.points, |point| {
         let then = if point % 2 == 0 { Then::Resume } else { Then::RollBack };
         killed_forward(point, then, &expected)
     })
     .await;
     sweep(expected.points_back, |point| killed_back(point, &expected)).await;
+    sweep(expected.points_finalizing, |point| killed_finalizing(point, &expected)).await;
 }

@@ -39,6 +39,21 @@ pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Action>> {
     actions
 }
 
+/// The calls of every action that moves something.
+pub(crate) fn calls() -> Vec<&'static Call> {
+    vec![
+        &calls::DESCRIBE_NETWORK_INTERFACES,
+        &calls::ASSIGN_PRIVATE_IP_ADDRESSES,
+        &calls::DETACH_NETWORK_INTERFACE,
+        &calls::ATTACH_NETWORK_INTERFACE,
+        &calls::MODIFY_NETWORK_INTERFACE_ATTRIBUTE,
+        &calls::DESCRIBE_ADDRESSES,
+        &calls::ASSOCIATE_ADDRESS,
+        &calls::REGISTER_TARGETS,
+        &calls::DEREGISTER_TARGETS,
+    ]
+}
+
 /// Private addresses of the source's primary interface that are not its first.
 fn further_addresses(plan: &Plan) -> Vec<std::net::Ipv4Addr> {
     let primary = plan.source.instance.primary_interface();

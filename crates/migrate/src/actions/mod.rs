@@ -13,8 +13,11 @@ pub(crate) mod stop;
 pub(crate) mod swap;
 pub(crate) mod verify;
 
+use comeback_cloud::calls::Action as Call;
+use comeback_cloud::ids::VolumeId;
+
 use crate::action::Action;
-use crate::plan::{Plan, Volumes};
+use crate::plan::{Device, Plan, Volumes};
 
 /// All actions of a plan, in order.
 pub fn all(plan: &Plan) -> Vec<Box<dyn Action>> {
@@ -60,4 +63,39 @@ pub fn all(plan: &Plan) -> Vec<Box<dyn Action>> {
     }
     actions.extend(identity::all(plan));
     actions
+}
+
+/// The calls of every action that a plan can have, and of its undo.
+pub(crate) fn calls() -> Vec<&'static Call> {
+    let device = || Device {
+        volume: VolumeId::from_api(""),
+        was: String::new(),
+        becomes: String::new(),
+        delete_on_termination: false,
+    };
+    let every: Vec<Box<dyn Action>> = vec![
+        Box::new(protect::Lease),
+        Box::new(protect::Hold),
+        Box::new(protect::Snapshots { stopped: false }),
+        Box::new(stop::Source),
+        Box::new(detach::Detach { device: device() }),
+        Box::new(detach::Copy { device: device() }),
+        Box::new(host::Launch),
+        Box::new(host::Answer),
+        Box::new(attach::Root),
+        Box::new(convert::Root),
+        Box::new(stop::Host),
+        Box::new(swap::Release),
+        Box::new(swap::HostRoot),
+        Box::new(assemble::Volume { device: device() }),
+        Box::new(assemble::Attributes),
+        Box::new(start::Target),
+        Box::new(verify::Checks),
+        Box::new(verify::Login),
+        Box::new(verify::Ports),
+        Box::new(verify::Command),
+    ];
+    let mut calls: Vec<_> = every.iter().flat_map(|action| action.calls()).collect();
+    calls.extend(identity::calls());
+    calls
 }

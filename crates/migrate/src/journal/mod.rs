@@ -132,12 +132,14 @@ pub enum Kind {
     UndoFailed,
     /// The run is in another state.
     State,
+    /// What is to be deleted was decided.
+    Decision,
     /// Something that a person may want to know later.
     Note,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Intent,
         Self::Done,
         Self::Failed,
@@ -145,6 +147,7 @@ impl Kind {
         Self::Undone,
         Self::UndoFailed,
         Self::State,
+        Self::Decision,
         Self::Note,
     ];
 
@@ -157,6 +160,7 @@ impl Kind {
             Self::Undone => "undone",
             Self::UndoFailed => "undo-failed",
             Self::State => "state",
+            Self::Decision => "decision",
             Self::Note => "note",
         }
     }

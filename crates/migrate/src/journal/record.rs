@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Entry, Kind, Row};
+use crate::finalize::Decision;
 use crate::run::State;
 
 /// How far an action got.
@@ -33,6 +34,8 @@ pub struct Record {
     pub actions: BTreeMap<String, Progress>,
     /// What every action gave that was ever done, undone or not: what a rollback and [finalize](crate::finalize) go by.
     pub outputs: BTreeMap<String, Value>,
+    /// What `finalize` was told to delete, once it has begun.
+    pub decision: Option<Decision>,
 }
 
 impl Record {
@@ -42,6 +45,7 @@ impl Record {
             state: State::Running,
             actions: BTreeMap::new(),
             outputs: BTreeMap::new(),
+            decision: None,
         };
         for row in rows {
             record.add(&row.entry).map_err(|what| (row.seq, what))?;
@@ -61,6 +65,10 @@ impl Record {
             Kind::UndoFailed => Progress::UndoFailed(text()),
             Kind::State => {
                 self.state = State::parse(&text()).ok_or_else(|| format!("an unknown state, {}", text()))?;
+                return Ok(());
+            }
+            Kind::Decision => {
+                self.decision = Some(serde_json::from_value(entry.data.clone()).map_err(|error| error.to_string())?);
                 return Ok(());
             }
             Kind::Note => return Ok(()),

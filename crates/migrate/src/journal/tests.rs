@@ -38,7 +38,7 @@ async fn what_was_written_is_read() {
     }
     // Another process sees the same.
     let other = Journal::open(journal.path()).unwrap();
-    assert_eq!(other.runs().unwrap(), [run.clone()]);
+    assert_eq!(other.runs().unwrap(), std::slice::from_ref(&run));
     assert_eq!(other.plan(&run.id).unwrap(), json!({"plan": 1}));
     let rows: Vec<_> = other.rows(&run.id).unwrap().into_iter().map(|row| row.entry).collect();
     assert_eq!(rows, entries);

@@ -15,7 +15,7 @@ use comeback_lab::{Lab, Scenario, Serving};
 use comeback_migrate::action::{Action, Context, Patience};
 use comeback_migrate::actions;
 use comeback_migrate::engine::{Engine, OnFailure, RunError, Watch};
-use comeback_migrate::finalize::{self, Keep};
+use comeback_migrate::finalize::Keep;
 use comeback_migrate::hosts::{Converted, Door, Host, HostError, Hosts, Job};
 use comeback_migrate::journal::{Head, Journal};
 use comeback_migrate::plan::Plan;
@@ -188,14 +188,11 @@ impl World {
     /// Deletes what is left over, and gives the state of the account then.
     pub async fn finalized(&self, plan: &Plan, run: &RunId) -> serde_json::Value {
         let mut engine = self.take_up(plan, run).await;
-        let state = engine.state();
-        assert!(
-            matches!(state, State::Complete | State::RolledBack),
-            "{state}: {:?}",
-            self.reporter.failures()
-        );
-        let deletions = finalize::list(engine.context(), state, Keep::default()).await.unwrap();
-        let done = engine.finalize(&finalize::actions(&deletions, state)).await.unwrap();
+        let decision = engine
+            .decide(Keep::default())
+            .await
+            .unwrap_or_else(|error| panic!("{error}: {:?}", self.reporter.failures()));
+        let done = engine.finalize(&decision).await.unwrap();
         assert_eq!(done, State::Finalized, "{:?}", self.reporter.failures());
         self.state()
     }
@@ -377,6 +374,18 @@ pub async fn back_until_killed(world: &World, plan: &Plan, run: &RunId, killer: 
         let watch = Arc::clone(killer) as Arc<dyn Watch>;
         let mut engine = Engine::take_up(world.journal(), context, Some(watch)).unwrap();
         engine.back(&actions_of(plan)).await
+    };
+    until_killed(work, killer).await
+}
+
+/// Deletes what a run no longer needs until it ends or is killed.
+pub async fn finalize_until_killed(world: &World, plan: &Plan, run: &RunId, killer: &Arc<Killer>) -> Option<State> {
+    let work = async {
+        let context = world.context(plan, run, Some(killer)).await;
+        let watch = Arc::clone(killer) as Arc<dyn Watch>;
+        let mut engine = Engine::take_up(world.journal(), context, Some(watch)).unwrap();
+        let decision = engine.decide(Keep::default()).await?;
+        engine.finalize(&decision).await
     };
     until_killed(work, killer).await
 }

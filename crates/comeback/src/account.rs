@@ -1,0 +1,85 @@
+//! The account that a command works in.
+
+use anyhow::{Context as _, Result, bail};
+use comeback_cloud::{CloudError, Filter, InstanceId, Options, Region, Session};
+
+use crate::cli::AccountArguments;
+
+/// Runs something that waits for the network.
+pub(crate) fn wait<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("starting threads for the network")?
+        .block_on(work)
+}
+
+/// The region, of the account that the credentials are of.
+pub(crate) async fn region(arguments: &AccountArguments) -> Result<Region> {
+    if !(arguments.rate_share > 0.0 && arguments.rate_share <= 1.0) {
+        bail!(
+            "--rate-share {}: expected more than 0 and at most 1",
+            arguments.rate_share
+        );
+    }
+    let session = Session::load(Options {
+        profile: arguments.profile.clone(),
+        region: arguments.region.clone(),
+        role_arn: arguments.role_arn.clone(),
+        share: arguments.rate_share,
+        ..Options::default()
+    })
+    .await
+    .map_err(explained)?;
+    let Some(name) = session.default_region() else {
+        bail!("no region is named: take --region, or set AWS_REGION");
+    };
+    Ok(session.region(&name))
+}
+
+/// An error with what to do about it.
+pub(crate) fn explained(error: CloudError) -> anyhow::Error {
+    let help = error.help();
+    anyhow::anyhow!("{error}; {help}")
+}
+
+/// Finds instances by their ids, or by their names.
+pub(crate) async fn instances(region: &Region, names: &[String]) -> Result<Vec<InstanceId>> {
+    let mut ids = Vec::new();
+    for name in names {
+        let id = match name.parse::<InstanceId>() {
+            Ok(id) => id,
+            Err(_) => by_name(region, name).await?,
+        };
+        if ids.contains(&id) {
+            bail!("{id} is named twice");
+        }
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+async fn by_name(region: &Region, name: &str) -> Result<InstanceId> {
+    // `*` and `?` are for EC2's filters, not for names.
+    let escaped: String = name
+        .chars()
+        .flat_map(|c| matches!(c, '*' | '?' | '\\').then_some('\\').into_iter().chain([c]))
+        .collect();
+    let named = [
+        Filter::new("tag:Name", [escaped]),
+        Filter::new("instance-state-name", ["pending", "running", "stopping", "stopped"]),
+    ];
+    let mut found = region.instances_where(&named).await.map_err(explained)?;
+    match found.len() {
+        0 => bail!("{name}: no instance of {} has this id or name", region.name()),
+        1 => Ok(found.remove(0).id),
+        _ => {
+            let ids: Vec<String> = found.iter().map(|instance| instance.id.to_string()).collect();
+            bail!(
+                "{name} is the name of several instances: {}; take the id",
+                ids.join(", ")
+            )
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! `comeback iam-policy`
+
+use anyhow::Result;
+use comeback_cloud::policy::{self, Needs};
+use comeback_migrate::policy as needed;
+
+use crate::cli::{IamPolicyArguments, PolicyArgument};
+use crate::exit::Exit;
+use crate::output;
+
+pub(crate) fn run(arguments: &IamPolicyArguments) -> Result<Exit> {
+    let actions = match arguments.command {
+        PolicyArgument::Plan => needed::plan(),
+        PolicyArgument::Migrate => needed::migrate(),
+        PolicyArgument::Finalize => needed::finalize(),
+    };
+    let needs = Needs {
+        instance_profile: arguments.command == PolicyArgument::Migrate,
+        encrypted_volumes: arguments.command == PolicyArgument::Migrate,
+        assumed_roles: Vec::new(),
+    };
+    output::print(&format!("{}\n", policy::document(actions, &needs)))?;
+    Ok(Exit::Done)
+}

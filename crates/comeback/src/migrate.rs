@@ -1,0 +1,335 @@
+//! `comeback migrate`, `resume`, `rollback` and `finalize`: all that changes anything in an account.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use comeback_cloud::Region;
+use comeback_migrate::action::Context;
+use comeback_migrate::actions;
+use comeback_migrate::engine::{Engine, OnFailure};
+use comeback_migrate::finalize::Keep;
+use comeback_migrate::plan::Plan;
+use comeback_migrate::progress::Reporter;
+use comeback_migrate::run::{RunId, State};
+use comeback_migrate::ssh::SshHosts;
+use comeback_migrate::store::{Held, Store};
+
+use crate::cli::{
+    AccountArguments, CarryArguments, FinalizeArguments, MigrateArguments, OnFailureArgument, ResumeArguments,
+    RollbackArguments, StateArguments,
+};
+use crate::exit::Exit;
+use crate::narrator::{Json, Lines};
+use crate::{account, output, plan, plan_text, runs};
+
+/// How long a host may take from its start until it answers by SSH.
+const ANSWERS: Duration = Duration::from_secs(600);
+
+/// The runs of this user.
+pub(crate) fn store(arguments: &StateArguments) -> Result<Store> {
+    let folder = match &arguments.state {
+        Some(folder) => folder.clone(),
+        None => match std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()) {
+            Some(path) => PathBuf::from(path).join("comeback"),
+            None => std::env::home_dir()
+                .context("finding a folder for the journal: set HOME, or name one with --state")?
+                .join(".local/state/comeback"),
+        },
+    };
+    Ok(Store::open(&folder)?)
+}
+
+/// Asks, unless that was answered already.
+fn agreed(carry: &CarryArguments, question: &str) -> Result<bool> {
+    if carry.yes {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        bail!("{question} There is nobody to ask here: take --yes");
+    }
+    output::say(&format!("{question} Type yes: "));
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .context("reading the answer")?;
+    Ok(answer.trim() == "yes")
+}
+
+fn reporter(carry: &CarryArguments, instance: &str, alone: bool) -> Arc<dyn Reporter> {
+    if carry.json {
+        Arc::new(Json::new(instance))
+    } else {
+        Arc::new(Lines::new(instance, alone))
+    }
+}
+
+fn on_failure(argument: OnFailureArgument) -> OnFailure {
+    match argument {
+        OnFailureArgument::Rollback => OnFailure::RollBack,
+        OnFailureArgument::Stop => OnFailure::Stop,
+    }
+}
+
+/// Lets the program end on Ctrl-C without losing anything: what was begun is in the journal.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T>>, runs: &[RunId]) -> Result<T> {
+    tokio::select! {
+        result = work => result,
+        _ = tokio::signal::ctrl_c() => {
+            let names: Vec<&str> = runs.iter().map(RunId::as_str).collect();
+            bail!(
+                "interrupted; nothing is lost. Go on with `comeback resume {0}`, or back with `comeback rollback {0}`",
+                names.join(" ")
+            )
+        }
+    }
+}
+
+/// A run that this process carries out.
+struct Undertaking {
+    engine: Engine,
+    plan: Plan,
+    _held: Held,
+}
+
+impl Undertaking {
+    /// Takes up a run that the journal has.
+    async fn take_up(
+        store: &Store,
+        name: &str,
+        account: &AccountArguments,
+        carry: &CarryArguments,
+        start: bool,
+    ) -> Result<Self> {
+        let head = store.journal().find(name)?;
+        let plan: Plan = serde_json::from_value(store.journal().plan(&head.id)?)
+            .with_context(|| format!("reading the plan of run {}", head.id))?;
+        let region = region_of(&plan, account).await?;
+        let held = store.hold(&head.id)?;
+        let mut context = Context::new(head.id.clone(), plan.clone(), region, hosts(), held.folder.clone());
+        context.reporter = reporter(carry, plan.instance().as_str(), true);
+        context.start_source = start;
+        if carry.json {
+            Json::begin()?;
+        }
+        Ok(Self {
+            engine: Engine::take_up(store.journal().clone(), context, None)?,
+            plan,
+            _held: held,
+        })
+    }
+}
+
+fn hosts() -> Arc<SshHosts> {
+    Arc::new(SshHosts { answers: ANSWERS })
+}
+
+/// The plan's region, which has to be of the plan's account.
+async fn region_of(plan: &Plan, account: &AccountArguments) -> Result<Region> {
+    let account = AccountArguments {
+        profile: account.profile.clone(),
+        region: Some(plan.region.clone()),
+        role_arn: account.role_arn.clone(),
+        rate_share: account.rate_share,
+    };
+    let region = account::region(&account).await?;
+    if region.account() != Some(&plan.account) {
+        bail!(
+            "the run is in account {}, and these credentials are for {}: take other ones with --profile or --role-arn",
+            plan.account,
+            region.account().map_or("an unknown one", |account| account.as_str())
+        );
+    }
+    Ok(region)
+}
+
+pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
+    let store = store(&arguments.state)?;
+    account::wait(async {
+        let region = account::region(&arguments.account).await?;
+        let file = match arguments.instances.as_slice() {
+            [one] if Path::new(one).is_file() => Some(Path::new(one)),
+            _ => None,
+        };
+        let plans = match file {
+            Some(file) => {
+                let plans = plan::load(file)?;
+                plan::refuse_stale(&region, &plans).await?;
+                plans
+            }
+            None => {
+                let ids = account::instances(&region, &arguments.instances).await?;
+                let made = plan::make(&region, &ids, &plan::wishes(&arguments.wishes)).await?;
+                made.tell_refused();
+                if !made.refused.is_empty() {
+                    return Ok(Exit::Blocked);
+                }
+                made.plans
+            }
+        };
+        // What the steps will miss is better missed now than when the source is stopped.
+        comeback_migrate::ssh::check_payload()?;
+        for plan in &plans {
+            output::say(&plan_text::plan(plan));
+            output::say("\n");
+        }
+        let question = format!(
+            "Migrate {}?",
+            plans
+                .iter()
+                .map(|plan| plan.instance().as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
+        if !agreed(&arguments.carry, &question)? {
+            output::say("Nothing was done.\n");
+            return Ok(Exit::Blocked);
+        }
+        if arguments.carry.json {
+            Json::begin()?;
+        }
+        let alone = plans.len() == 1;
+        let mut undertakings = Vec::new();
+        for plan in plans {
+            let run = RunId::new(jiff::Zoned::now().date());
+            let held = store.hold(&run)?;
+            let mut context = Context::new(run, plan.clone(), region.clone(), hosts(), held.folder.clone());
+            context.reporter = reporter(&arguments.carry, plan.instance().as_str(), alone);
+            let value = serde_json::to_value(&plan)?;
+            let engine = Engine::begin(store.journal().clone(), context, &value, None).await?;
+            undertakings.push(Undertaking {
+                engine,
+                plan,
+                _held: held,
+            });
+        }
+        let names: Vec<RunId> = undertakings
+            .iter()
+            .map(|one| one.engine.context().run.clone())
+            .collect();
+        let on_failure = on_failure(arguments.on_failure);
+        let mut work = tokio::task::JoinSet::new();
+        for mut one in undertakings {
+            work.spawn(async move { one.engine.forward(&actions::all(&one.plan), on_failure).await });
+        }
+        let all = async {
+            let mut ended = Vec::new();
+            while let Some(state) = work.join_next().await {
+                ended.push(state.context("a run panicked; it can be resumed")??);
+            }
+            Ok(ended)
+        };
+        let ended = unless_interrupted(all, &names).await?;
+        if !arguments.carry.json {
+            for name in &names {
+                output::print(&runs::summary(&store, name)?)?;
+            }
+        }
+        Ok(worst(&ended))
+    })
+}
+
+/// The exit code of the worst end.
+fn worst(ended: &[State]) -> Exit {
+    let of = |state: &State| match state {
+        State::Complete | State::Finalized => Exit::Done,
+        State::RolledBack | State::Failed => Exit::Blocked,
+        _ => Exit::Failed,
+    };
+    ended
+        .iter()
+        .map(of)
+        .max_by_key(|exit| *exit as u8)
+        .unwrap_or(Exit::Done)
+}
+
+pub(crate) fn resume(arguments: &ResumeArguments) -> Result<Exit> {
+    let store = store(&arguments.state)?;
+    account::wait(async {
+        let mut one = Undertaking::take_up(&store, &arguments.run, &arguments.account, &arguments.carry, false).await?;
+        let run = one.engine.context().run.clone();
+        let work = async {
+            let actions = actions::all(&one.plan);
+            Ok(one.engine.forward(&actions, on_failure(arguments.on_failure)).await?)
+        };
+        let state = unless_interrupted(work, std::slice::from_ref(&run)).await?;
+        if !arguments.carry.json {
+            output::print(&runs::summary(&store, &run)?)?;
+        }
+        Ok(worst(&[state]))
+    })
+}
+
+pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<Exit> {
+    let store = store(&arguments.state)?;
+    account::wait(async {
+        let mut one = Undertaking::take_up(
+            &store,
+            &arguments.run,
+            &arguments.account,
+            &arguments.carry,
+            arguments.start,
+        )
+        .await?;
+        let run = one.engine.context().run.clone();
+        let question = format!(
+            "Take run {run} back, so that {} has everything again?",
+            one.plan.instance()
+        );
+        if !agreed(&arguments.carry, &question)? {
+            output::say("Nothing was done.\n");
+            return Ok(Exit::Blocked);
+        }
+        let work = async {
+            let actions = actions::all(&one.plan);
+            Ok(one.engine.back(&actions).await?)
+        };
+        let state = unless_interrupted(work, std::slice::from_ref(&run)).await?;
+        if !arguments.carry.json {
+            output::print(&runs::summary(&store, &run)?)?;
+        }
+        Ok(if state == State::RolledBack {
+            Exit::Done
+        } else {
+            Exit::Failed
+        })
+    })
+}
+
+pub(crate) fn finalize(arguments: &FinalizeArguments) -> Result<Exit> {
+    let store = store(&arguments.state)?;
+    account::wait(async {
+        let mut one = Undertaking::take_up(&store, &arguments.run, &arguments.account, &arguments.carry, false).await?;
+        let run = one.engine.context().run.clone();
+        let keep = Keep {
+            snapshots: arguments.keep_snapshots,
+            source: arguments.keep_source,
+        };
+        let decision = one.engine.decide(keep).await?;
+        output::say(&format!("Run {run} no longer needs:\n"));
+        for deletion in &decision.deletions {
+            output::say(&format!(
+                "  - {}: {}\n",
+                deletion.what,
+                output::printable(&deletion.why)
+            ));
+        }
+        if !agreed(&arguments.carry, "Delete all of this? There is no way back from there.")? {
+            output::say("Nothing was done.\n");
+            return Ok(Exit::Blocked);
+        }
+        let work = async { Ok(one.engine.finalize(&decision).await?) };
+        let state = unless_interrupted(work, std::slice::from_ref(&run)).await?;
+        if !arguments.carry.json {
+            output::print(&runs::summary(&store, &run)?)?;
+        }
+        Ok(if state == State::Finalized {
+            Exit::Done
+        } else {
+            Exit::Failed
+        })
+    })
+}

@@ -1,0 +1,214 @@
+//! `comeback status` and `comeback runs`: what the journal knows.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use comeback_migrate::actions;
+use comeback_migrate::journal::{Head, Kind, Progress, Row};
+use comeback_migrate::plan::Plan;
+use comeback_migrate::run::{RunId, State};
+use comeback_migrate::store::Store;
+use serde_json::json;
+
+use crate::cli::{RunsArguments, StatusArguments};
+use crate::exit::Exit;
+use crate::migrate;
+use crate::output::{self, printable};
+
+/// `comeback runs`
+pub(crate) fn list(arguments: &RunsArguments) -> Result<Exit> {
+    let store = migrate::store(&arguments.state)?;
+    let mut rows = Vec::new();
+    for head in store.journal().runs()? {
+        let state = shown(&store, &head.id)?;
+        rows.push((head, state));
+    }
+    if arguments.json {
+        let all: Vec<_> = rows
+            .iter()
+            .map(|(head, state)| {
+                json!({
+                    "run": head.id, "created": head.created, "account": head.account, "region": head.region,
+                    "instance": head.instance, "state": state,
+                })
+            })
+            .collect();
+        output::json(&all)?;
+        return Ok(Exit::Done);
+    }
+    if rows.is_empty() {
+        output::say(&format!("There are no runs in {}.\n", store.journal().path().display()));
+    }
+    let mut text = String::new();
+    for (head, state) in rows {
+        let _ = writeln!(
+            text,
+            "{:<15} {}  {:<14} {:<20} {state}",
+            head.id,
+            head.created.strftime("%Y-%m-%d %H:%M UTC"),
+            head.region,
+            head.instance
+        );
+    }
+    output::print(&text)?;
+    Ok(Exit::Done)
+}
+
+/// The state in words; a run that nobody carries out is interrupted.
+fn shown(store: &Store, run: &RunId) -> Result<String> {
+    let state = store.journal().record(run)?.state;
+    let goes_on = matches!(state, State::Running | State::RollingBack | State::Finalizing);
+    Ok(match (goes_on, store.is_held(run)) {
+        (true, false) => format!("{state}, interrupted"),
+        (true, true) => format!("{state} now"),
+        (false, _) => state.to_string(),
+    })
+}
+
+/// `comeback status`
+pub(crate) fn status(arguments: &StatusArguments) -> Result<Exit> {
+    let store = migrate::store(&arguments.state)?;
+    let head = match &arguments.run {
+        Some(name) => store.journal().find(name)?,
+        None => match store.journal().runs()?.pop() {
+            Some(head) => head,
+            None => {
+                output::say(&format!("There are no runs in {}.\n", store.journal().path().display()));
+                return Ok(Exit::Done);
+            }
+        },
+    };
+    if arguments.json {
+        let rows: Vec<_> = store
+            .journal()
+            .rows(&head.id)?
+            .into_iter()
+            .map(|row| json!({ "at": row.at, "kind": row.entry.kind, "action": row.entry.action, "data": row.entry.data }))
+            .collect();
+        output::json(&json!({
+            "run": head.id, "created": head.created, "account": head.account, "region": head.region,
+            "instance": head.instance, "state": shown(&store, &head.id)?, "rows": rows,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let mut text = steps(&store, &head)?;
+    text.push_str(&summary(&store, &head.id)?);
+    output::print(&text)?;
+    Ok(Exit::Done)
+}
+
+/// Each action, and how far it got.
+fn steps(store: &Store, head: &Head) -> Result<String> {
+    let journal = store.journal();
+    let (record, rows) = (journal.record(&head.id)?, journal.rows(&head.id)?);
+    let plan: Plan = serde_json::from_value(journal.plan(&head.id)?)?;
+    let mut text = format!(
+        "Run {} of {} in {} ({}), begun {}\n",
+        head.id,
+        head.instance,
+        head.region,
+        head.account,
+        head.created.strftime("%Y-%m-%d %H:%M:%S UTC")
+    );
+    let mut step = None;
+    for action in actions::all(&plan) {
+        if step.replace(action.step()) != Some(action.step()) {
+            let _ = writeln!(text, "  {}", action.step());
+        }
+        let id = action.id();
+        let state = match record.progress(&id) {
+            None => "not begun".to_owned(),
+            Some(Progress::Intended) => "begun".to_owned(),
+            Some(Progress::Done(_)) => format!("done{}", took(&rows, &id, Kind::Intent, Kind::Done)),
+            Some(Progress::Failed(why)) => format!("failed: {why}"),
+            Some(Progress::Undoing) => "being taken back".to_owned(),
+            Some(Progress::Undone) => format!("taken back{}", took(&rows, &id, Kind::UndoIntent, Kind::Undone)),
+            Some(Progress::UndoFailed(why)) => format!("CANNOT be taken back: {why}"),
+        };
+        let _ = writeln!(text, "      {:<60} {}", printable(&action.title()), printable(&state));
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+fn took(rows: &[Row], action: &str, from: Kind, to: Kind) -> String {
+    let last = |kind| {
+        rows.iter()
+            .rev()
+            .find(|row| row.entry.kind == kind && row.entry.action.as_deref() == Some(action))
+            .map(|row| row.at)
+    };
+    match (last(from), last(to)) {
+        (Some(from), Some(to)) => format!(", {:.1} s", to.duration_since(from).as_secs_f64()),
+        _ => String::new(),
+    }
+}
+
+/// What a run came to, and what can be done next.
+pub(crate) fn summary(store: &Store, run: &RunId) -> Result<String> {
+    let journal = store.journal();
+    let (record, rows) = (journal.record(run)?, journal.rows(run)?);
+    let mut text = format!("Run {run} is {}.\n", shown(store, run)?);
+    let at = |action: &str, kind: Kind| {
+        rows.iter()
+            .find(|row| row.entry.kind == kind && row.entry.action.as_deref() == Some(action))
+            .map(|row| row.at)
+    };
+    let verified = ["verify/command", "verify/ports", "verify/checks"]
+        .iter()
+        .find_map(|action| at(action, Kind::Done));
+    if let (Some(stopped), Some(back)) = (at("stop/source", Kind::Intent), verified) {
+        let _ = writeln!(
+            text,
+            "  Downtime: {:.0} s, from the order to stop to the last proof.",
+            back.duration_since(stopped).as_secs_f64()
+        );
+    }
+    if let Some(host) = record
+        .outputs
+        .get("host/launch")
+        .and_then(|host| host["instance"].as_str())
+    {
+        let _ = writeln!(text, "  Host, and target: {}", printable(host));
+    }
+    if let Some(converted) = record.outputs.get("convert/root") {
+        let _ = writeln!(
+            text,
+            "  Conversion: {} bytes changed; saved in {}",
+            converted["patch-bytes"],
+            store.folder(run).join("saved").display()
+        );
+    }
+    for (action, progress) in &record.actions {
+        if let Progress::Failed(why) | Progress::UndoFailed(why) = progress {
+            let _ = writeln!(text, "  {}: {}", printable(action), printable(why));
+        }
+    }
+    let next = match record.state {
+        State::Running if store.is_held(run) => String::new(),
+        State::Running | State::Failed => {
+            format!("comeback resume {run}, or comeback rollback {run}")
+        }
+        State::Complete => format!(
+            "comeback finalize {run} when you are sure; until then comeback rollback {run} --start takes it back"
+        ),
+        State::RollingBack if store.is_held(run) => String::new(),
+        State::RollingBack => format!("comeback rollback {run} goes on"),
+        State::RolledBack => format!("comeback finalize {run} deletes the host and the snapshots"),
+        State::Stuck => format!("do by hand what is named above, then comeback rollback {run} again"),
+        State::Finalizing => format!("comeback finalize {run} goes on"),
+        State::Finalized => String::new(),
+    };
+    if !next.is_empty() {
+        let _ = writeln!(text, "  Next: {next}");
+    }
+    if record.state == State::Stuck {
+        let plan: Plan = serde_json::from_value(journal.plan(run)?)?;
+        for action in actions::all(&plan) {
+            if let Some(Progress::UndoFailed(_)) = record.progress(&action.id()) {
+                let _ = writeln!(text, "  By hand, for: {}", printable(&action.title()));
+            }
+        }
+    }
+    Ok(text)
+}
