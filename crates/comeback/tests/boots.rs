@@ -381,6 +381,7 @@ boots! {
     tokyo_in_place: in_place("tokyo");
     bullseye_ext3_after_its_own_updates: own_updates("bullseye-ext3");
     bookworm_plain_under_xen: xen("bookworm-plain");
+    bookworm_boot_under_xen: xen("bookworm-boot");
     bullseye_ext3_under_xen: xen_converted(&Copy::of("bullseye-ext3"));
 }
 
