@@ -34,6 +34,13 @@ pub(crate) fn command(quick: bool) -> Result<()> {
     step(started, "cargo clippy");
     run::loudly(cache::cargo("clippy")?.args(["--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     if !quick {
+        step(started, "cargo check of the fuzz targets");
+        run::loudly(
+            cache::cargo("check")?
+                .args(["--locked", "--manifest-path", "fuzz/Cargo.toml"])
+                // Nothing is linked, so libFuzzer need not be compiled.
+                .env("CUSTOM_LIBFUZZER_PATH", "unused/libFuzzer.a"),
+        )?;
         step(started, "cargo deny check");
         deny()?;
     }
