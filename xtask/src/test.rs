@@ -52,9 +52,24 @@ pub(crate) fn command(quick: bool) -> Result<()> {
             .env("COMEBACK_AGENT", &agent),
     )?;
     if quick {
-        eprintln!("\nThe boots were left out: `cargo xtask test` runs them.");
+        eprintln!("\nThe boots and the hundreds of runs were left out: `cargo xtask test` runs them.");
         return Ok(());
     }
+
+    step(
+        started,
+        "migrations that are killed everywhere, and struck by every fault",
+    );
+    run::loudly(cache::cargo("test")?.args([
+        "--workspace",
+        "--test",
+        "killed",
+        "--test",
+        "faults",
+        "--",
+        "--ignored",
+        "--nocapture",
+    ]))?;
 
     step(started, "the lab, by boto3 and the AWS command line");
     run::loudly(

@@ -39,10 +39,15 @@ impl Caller<'_> {
 
     /// Whether the key's policies let it do this.
     pub(crate) fn permit(&self, region: Option<&Region>) -> Result<(), ApiError> {
+        self.permit_on(region, None)
+    }
+
+    /// The same for `resource`, which the parameters do not tell.
+    pub(crate) fn permit_on(&self, region: Option<&Region>, resource: Option<&str>) -> Result<(), ApiError> {
         if self.key.policies.is_empty() {
             return Ok(());
         }
-        for asked in asked(
+        for mut asked in asked(
             self.service,
             self.action,
             self.region,
@@ -50,6 +55,9 @@ impl Caller<'_> {
             region,
             &self.key.account,
         ) {
+            if let Some(resource) = resource {
+                asked.resources = vec![resource.to_owned()];
+            }
             if !self.key.policies.iter().all(|policy| policy.allows(&asked)) {
                 return Err(self.denied(&asked));
             }

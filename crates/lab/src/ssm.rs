@@ -23,6 +23,24 @@ const PUBLIC: &[(&str, &str)] = &[
     ("/aws/service/debian/release/bookworm/latest/amd64", "debian-12"),
 ];
 
+/// The parameters that a request names; one that names none asks for all.
+pub(crate) fn names(body: &[u8]) -> Vec<String> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let many = body
+        .get("Names")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let one = [&body["Name"], &body["Path"]];
+    let names: Vec<String> = one
+        .into_iter()
+        .chain(many)
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
+    if names.is_empty() { vec!["/*".to_owned()] } else { names }
+}
+
 /// Carries out an action.
 pub(crate) fn call(region: &Region, action: &str, body: &[u8]) -> Result<Value, ApiError> {
     let body: Value = serde_json::from_slice(body)

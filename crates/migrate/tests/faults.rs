@@ -102,6 +102,7 @@ async fn try_with(fault: Fault, expected: &Undisturbed) -> Result<State, String>
 
 /// What passes by itself is passed over: no run fails for it, wherever it strikes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "carries out hundreds of runs: cargo xtask test"]
 async fn what_passes_is_passed_over() {
     let expected = undisturbed().await;
     assert!(
@@ -133,6 +134,7 @@ async fn what_passes_is_passed_over() {
 
 /// What does not pass ends the way forward, and the account is as it was.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "carries out hundreds of runs: cargo xtask test"]
 async fn what_stays_is_taken_back() {
     let expected = undisturbed().await;
     let mut faults: Vec<Fault> = expected
@@ -169,6 +171,7 @@ async fn what_stays_is_taken_back() {
 
 /// Describes that are behind the changes, all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "carries out hundreds of runs: cargo xtask test"]
 async fn describes_that_lag_are_waited_out() {
     let expected = undisturbed().await;
     for milliseconds in [2, 20, 60] {

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use super::{Device, Source};
 
 /// Names that are given to those who cannot keep theirs.
-const SPARE: std::ops::RangeInclusive<char> = 'f'..='p';
+/// Those that AWS recommends come first.
+const SPARE: &str = "fghijklmnopqrstuvwxyz";
 
 /// Where each volume goes, the root first. Names that are valid stay; `None` when there are more volumes than names.
 pub fn assign(source: &Source, root_device: &str) -> Option<Vec<Device>> {
@@ -35,9 +36,7 @@ pub fn assign(source: &Source, root_device: &str) -> Option<Vec<Device>> {
         }
     }
     for device in homeless {
-        let spare = SPARE
-            .map(|letter| letter.to_string())
-            .find(|letter| !taken.contains(letter))?;
+        let spare = SPARE.chars().map(String::from).find(|letter| !taken.contains(letter))?;
         named.push((device, format!("/dev/sd{spare}")));
         taken.insert(spare);
     }

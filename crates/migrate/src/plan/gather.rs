@@ -20,7 +20,12 @@ pub async fn gather(region: &Region, ids: &[InstanceId]) -> Result<Vec<Option<So
         .instances(ids)
         .await?
         .into_iter()
-        .map(|instance| (instance.id.clone(), instance))
+        .map(|mut instance| {
+            // EC2 promises no order, and another order is no change.
+            instance.security_groups.sort();
+            instance.block_devices.sort_by(|a, b| a.device.cmp(&b.device));
+            (instance.id.clone(), instance)
+        })
         .collect();
     let volume_ids: Vec<VolumeId> = instances
         .values()
@@ -48,6 +53,7 @@ pub async fn gather(region: &Region, ids: &[InstanceId]) -> Result<Vec<Option<So
         let filter = Filter::new("network-interface-id", some.iter().map(InterfaceId::as_str));
         addresses.extend(region.addresses_where(&[filter]).await?);
     }
+    addresses.sort_by(|a, b| a.public.cmp(&b.public));
     let registrations = registrations(region, &instances.keys().cloned().collect::<Vec<_>>()).await?;
 
     let mut sources = Vec::new();

@@ -1,13 +1,15 @@
 //! Making plans.
 
 use comeback_cloud::ids::{AccountId, ImageId, InstanceId};
-use comeback_cloud::model::{Image, ImageState, RootDeviceType, Virtualization};
+use comeback_cloud::model::{Architecture, Image, ImageState, RootDeviceType, Virtualization};
 use comeback_cloud::{CloudError, Region};
 use jiff::Timestamp;
 
 use super::refuse::{self, Refusal};
 use super::target::{self, Market, Wanted};
-use super::{Cost, Downtime, HostImage, Plan, Reach, Source, VERSION, Verify, Volumes, cost, devices, gather, notices};
+use super::{
+    Cost, Downtime, HostImage, Plan, Reach, Source, Target, VERSION, Verify, Volumes, cost, devices, gather, notices,
+};
 
 /// The newest Amazon Linux 2023, kept by AWS as a public parameter
 /// (<https://docs.aws.amazon.com/linux/al2023/ug/ec2.html>).
@@ -125,6 +127,17 @@ fn plan(
 ) -> Result<Plan, PlanError> {
     let mut reasons = refuse::reasons(&source, now);
     let chosen = target::choose(&source.instance, &wishes.target, market);
+    reasons.extend(
+        chosen
+            .as_ref()
+            .ok()
+            .and_then(|target| starts_by_uefi(target, host, market)),
+    );
+    let store_gb = market
+        .types
+        .iter()
+        .find(|kind| kind.name == source.instance.instance_type)
+        .map_or(0, |kind| kind.instance_store_gb);
     let assigned = devices::assign(&source, &host.root_device);
     match (chosen, assigned) {
         (Ok(mut target), Some(devices)) if reasons.is_empty() => {
@@ -143,7 +156,7 @@ fn plan(
                 cost: Cost::default(),
                 downtime_s: Downtime { usual: 0, longest: 0 },
             };
-            plan.notices = notices::of(&plan);
+            plan.notices = notices::of(&plan, store_gb);
             plan.cost = cost::of(&plan);
             plan.downtime_s = cost::downtime(&plan);
             Ok(plan)
@@ -165,6 +178,22 @@ fn plan(
     }
 }
 
+/// On a type that can, an image that prefers UEFI gives an instance that starts by it.
+fn starts_by_uefi(target: &Target, host: &HostImage, market: Market<'_>) -> Option<Refusal> {
+    let prefers = host.boot_mode.as_deref() == Some("uefi-preferred");
+    let kind = market.types.iter().find(|kind| kind.name == target.instance_type)?;
+    (prefers && kind.boot_modes.iter().any(|mode| mode == "uefi")).then(|| {
+        Refusal::new(
+            "host-image-prefers-uefi",
+            format!(
+                "on {} the image {} starts by UEFI, and so would the target, whose disk has boot code for BIOS",
+                kind.name, host.image
+            ),
+            "take an image with boot mode legacy-bios by --host-image, such as Debian's, or a type that has BIOS only",
+        )
+    })
+}
+
 async fn host_image(region: &Region, wishes: &Wishes) -> Result<HostImage, PlanError> {
     let id = match &wishes.host_image {
         Some(id) => id.clone(),
@@ -181,6 +210,16 @@ async fn host_image(region: &Region, wishes: &Wishes) -> Result<HostImage, PlanE
     if image.virtualization != Some(Virtualization::Hvm) {
         return Err(bad("it is not HVM"));
     }
+    if image.architecture != Architecture::X86_64 && image.architecture != Architecture::I386 {
+        return Err(bad(&format!("it is for {} processors", image.architecture)));
+    }
+    // The instance keeps the boot mode of the image that it was launched from, and a converted root has boot code for BIOS only
+    // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-boot-mode.html).
+    if image.boot_mode.as_deref() == Some("uefi") {
+        return Err(bad(
+            "it starts by UEFI, and so would the target, whose disk has boot code for BIOS",
+        ));
+    }
     if image.root_device_type != Some(RootDeviceType::Ebs) {
         return Err(bad("its root is not on EBS"));
     }
@@ -190,6 +229,7 @@ async fn host_image(region: &Region, wishes: &Wishes) -> Result<HostImage, PlanE
         .ok_or_else(|| bad("it names no root device"))?;
     Ok(HostImage {
         name: image.name.clone().unwrap_or_default(),
+        boot_mode: image.boot_mode.clone(),
         user: wishes
             .host_user
             .clone()

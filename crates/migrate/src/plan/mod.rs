@@ -139,6 +139,8 @@ pub struct HostImage {
     pub name: String,
     /// Its root's device name, which becomes the target's.
     pub root_device: String,
+    /// How it starts, where it says so: `legacy-bios` or `uefi-preferred`.
+    pub boot_mode: Option<String>,
     /// Who logs in: `ec2-user` on Amazon Linux, `admin` on Debian.
     pub user: String,
 }

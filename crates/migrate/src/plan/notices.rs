@@ -4,8 +4,9 @@ use comeback_cloud::model::{AddressOwner, InstanceState};
 
 use super::{Level, Notice, Plan, Reach, Volumes};
 
-/// Everything that is worth knowing of a plan, what matters most last.
-pub fn of(plan: &Plan) -> Vec<Notice> {
+/// Everything that is worth knowing of a plan, what matters most last. `store_gb` is the size of the disks that the source's host
+/// lends it, in GB.
+pub fn of(plan: &Plan, store_gb: u64) -> Vec<Notice> {
     let source = &plan.source.instance;
     let mut notices = Vec::new();
     let mut note = |level, id: &str, text: String, remedy: Option<&str>| {
@@ -45,6 +46,39 @@ pub fn of(plan: &Plan) -> Vec<Notice> {
             "original-volumes",
             "the source's own volumes go on; the patch on the root is saved, and the disk still boots as PV".to_owned(),
             Some("--on copy leaves them alone, and takes longer"),
+        );
+    }
+    note(
+        Level::Info,
+        "classic-load-balancers",
+        "places in target groups move; classic load balancers, alarms and DNS are not looked at".to_owned(),
+        Some("register the target there by hand"),
+    );
+    if !source.interfaces.iter().all(|interface| interface.ipv6.is_empty()) {
+        note(
+            Level::Warning,
+            "ipv6-changes",
+            "the IPv6 addresses of its primary interface stay with the source".to_owned(),
+            Some("give the target new ones, and change what names the old"),
+        );
+    }
+    if store_gb > 0 {
+        note(
+            Level::Warning,
+            "instance-store-lost",
+            format!(
+                "{} has up to {store_gb} GB of its host's own disks, and the stop erases what is on them; fstab may name them",
+                source.instance_type
+            ),
+            Some("look at what is mounted from there, and copy what is needed"),
+        );
+    }
+    if source.placement.group.is_some() || source.placement.host.is_some() {
+        note(
+            Level::Warning,
+            "placement",
+            "it is in a placement group or on a dedicated host, which may not take the target's type".to_owned(),
+            Some("see what the group or host takes; name a type with --type"),
         );
     }
     if let Some(private) = source.private_ip {

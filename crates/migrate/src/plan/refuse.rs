@@ -85,7 +85,7 @@ pub fn reasons(source: &Source, now: Timestamp) -> Vec<Refusal> {
         refuse(
             "auto-scaling",
             format!("it belongs to the Auto Scaling group {group}, which replaces it as soon as it stops"),
-            "put it into standby or detach it (aws autoscaling detach-instances), and give the group an HVM image",
+            "detach it from the group (aws autoscaling detach-instances), and give the group an HVM image; in standby it keeps the tag by which it is known",
         );
     }
     if !instance.product_codes.is_empty() {

@@ -13,6 +13,9 @@ use comeback_cloud::prices;
 use super::refuse::Refusal;
 use super::{Platform, Target};
 
+/// Up to this much memory, in MiB, a source is small: what it does, it does in bursts as a rule.
+const SMALL_MIB: u64 = 4 << 10;
+
 /// What was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -55,7 +58,15 @@ pub fn choose(source: &Instance, wanted: &Wanted, market: Market<'_>) -> Result<
                 "leave --type out to have one chosen",
             ));
         }
-        return Ok(target(kind, vec![format!("{name} was asked for")], now, market));
+        let mut why = vec![format!("{name} was asked for")];
+        if let Some(now) = now.filter(|now| kind.memory_mib < now.memory_mib || kind.vcpus < now.vcpus) {
+            why.push(format!(
+                "it is smaller: {} processors and {} MiB, {} has {} and {}",
+                kind.vcpus, kind.memory_mib, now.name, now.vcpus, now.memory_mib
+            ));
+        }
+        why.extend(burst(kind));
+        return Ok(target(kind, why, now, market));
     }
     let Some(now) = now else {
         return Err(Refusal::new(
@@ -68,15 +79,19 @@ pub fn choose(source: &Instance, wanted: &Wanted, market: Market<'_>) -> Result<
         ));
     };
     let platform = wanted.platform.unwrap_or(Platform::XenHvm);
+    let is_chosen = wanted.platform.is_none();
     let wanted = Wanted {
         platform: Some(platform),
         ..wanted.clone()
     };
+    // A busy server on a burstable type is throttled as soon as its credits are gone.
+    let may_burst = now.burstable || now.memory_mib <= SMALL_MIB;
     let mut fitting: Vec<_> = market
         .types
         .iter()
         .filter(|kind| objections(source, Some(now), kind, &wanted, market).is_empty())
         .filter(|kind| kind.memory_mib >= now.memory_mib && kind.vcpus >= now.vcpus)
+        .filter(|kind| may_burst || !kind.burstable)
         .collect();
     // What costs nothing known comes after what has a price.
     let price = |kind: &InstanceType| prices::hourly(&kind.name, market.region).map_or(u64::MAX, |price| price.micros);
@@ -119,13 +134,24 @@ pub fn choose(source: &Instance, wanted: &Wanted, market: Market<'_>) -> Result<
             source.zone
         ));
     }
-    if wanted.platform.is_some() && platform == Platform::XenHvm {
+    if is_chosen && platform == Platform::XenHvm {
         why.push(
             "Xen, as every guest that can be converted runs there; `--target nitro` is for those that have its drivers"
                 .to_owned(),
         );
     }
+    why.extend(burst(best));
     Ok(target(best, why, Some(now), market))
+}
+
+/// What a burstable type means.
+fn burst(kind: &InstanceType) -> Option<String> {
+    kind.burstable.then(|| {
+        format!(
+            "{} is burstable: it slows down when its credits are used up; a type with --type that is not costs more",
+            kind.name
+        )
+    })
 }
 
 /// Everything that speaks against a type.

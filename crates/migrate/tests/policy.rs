@@ -1,0 +1,99 @@
+//! The least policies that `comeback iam-policy` prints: the lab enforces them.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod world;
+
+use std::collections::BTreeSet;
+
+use comeback_cloud::policy::{Needs, document};
+use comeback_migrate::engine::OnFailure;
+use comeback_migrate::plan::Volumes;
+use comeback_migrate::policy;
+use comeback_migrate::run::State;
+use world::{World, actions_of, run_id, wishes};
+
+/// What a migration of this instance has no reason to call, although another may have.
+const NOT_HERE: &[&str] = &[
+    // An interface that is deleted with its instance.
+    "ModifyNetworkInterfaceAttribute",
+    // Secondary addresses of the primary interface.
+    "AssignPrivateIpAddresses",
+];
+
+fn restrict(world: &World, calls: &[&'static comeback_cloud::Action]) {
+    let needs = Needs {
+        instance_profile: true,
+        encrypted_volumes: true,
+        assumed_roles: Vec::new(),
+    };
+    let text = document(calls.iter().copied(), &needs);
+    let policy = serde_json::from_str(&text).unwrap();
+    let key = world.lab.keys().remove(0).access_key;
+    assert!(world.lab.set_policy(&key, Some(policy)));
+}
+
+/// A migration there and back, on the source's own volumes and on copies, and the deletion of what is left.
+async fn everything(world: &World) -> Result<(), String> {
+    for volumes in [Volumes::Original, Volumes::Copy] {
+        let mut wishes = wishes();
+        wishes.volumes = volumes;
+        let plan = world.plan("archive", &wishes).await;
+        let run = run_id();
+        let mut engine = world.begin(&plan, &run, None).await;
+        let state = engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();
+        if state != State::Complete {
+            return Err(world.reporter.failures().join("\n"));
+        }
+        if engine.back(&actions_of(&plan)).await.unwrap() != State::RolledBack {
+            return Err(world.reporter.failures().join("\n"));
+        }
+        let all = [policy::migrate(), policy::finalize()].concat();
+        restrict(world, &all);
+        world.finalized(&plan, &run).await;
+        restrict(world, &policy::migrate());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_policy_of_a_migration_is_enough_and_no_more() {
+    let world = World::new("estate");
+    restrict(&world, &policy::migrate());
+    everything(&world).await.unwrap();
+
+    let called: BTreeSet<String> = world
+        .lab
+        .calls()
+        .into_keys()
+        .map(|action| action.rsplit(':').next().unwrap_or_default().to_owned())
+        .collect();
+    let idle: Vec<&str> = policy::migrate()
+        .into_iter()
+        .map(|call| call.name.rsplit(':').next().unwrap_or_default())
+        .filter(|name| !called.contains(*name) && !NOT_HERE.contains(name))
+        .collect();
+    assert_eq!(idle, [""; 0], "allowed and never called");
+}
+
+/// Each permission that is taken away is missed, and named.
+#[tokio::test]
+async fn nothing_can_be_left_out() {
+    for missing in policy::migrate() {
+        let short = missing.name.rsplit(':').next().unwrap_or_default();
+        if !missing.changes || NOT_HERE.contains(&short) {
+            continue;
+        }
+        let world = World::new("estate");
+        let rest: Vec<_> = policy::migrate()
+            .into_iter()
+            .filter(|call| call.name != missing.name)
+            .collect();
+        restrict(&world, &rest);
+        let said = match everything(&world).await {
+            Ok(()) => panic!("{} is not missed", missing.name),
+            Err(said) => said,
+        };
+        assert!(said.contains(short), "{}: {said}", missing.name);
+    }
+}
