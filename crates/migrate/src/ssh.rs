@@ -193,7 +193,7 @@ impl Host for SshHost {
         };
         let found = self.converter.find(&wanted).await.map_err(failed)?;
         progress(format!("{volume} is {}", found.disk.path.display()));
-        let conversion = Conversion {
+        let mut conversion = Conversion {
             device: found.disk.path.clone(),
             target: match job.target {
                 Platform::XenHvm => Target::XenHvm,
@@ -202,6 +202,9 @@ impl Host for SshHost {
             saved: self.converter.saved_folder(&volume),
             dry_run: false,
         };
+        if job.target == Platform::XenHvm && self.can_move_on(&conversion).await? {
+            conversion.target = Target::Auto;
+        }
         let tell = |event: &Event| {
             if let Some(text) = in_words(event) {
                 progress(text);
@@ -225,6 +228,26 @@ impl Host for SshHost {
 }
 
 impl SshHost {
+    /// Whether a conversion for Nitro does for Xen, too: then the target can move on by a change of its type alone.
+    async fn can_move_on(&self, conversion: &Conversion) -> Result<bool, HostError> {
+        let trial = Conversion {
+            target: Target::Auto,
+            dry_run: true,
+            ..conversion.clone()
+        };
+        match self.converter.convert(&trial, &|_| ()).await {
+            Ok(done) => Ok(done.planned.is_some_and(|planned| {
+                planned
+                    .after
+                    .iter()
+                    .any(|verdict| verdict.platform == Platform::XenHvm.name() && verdict.outcome == "boots")
+            })),
+            Err(error) if error.is_connection() => Err(host_error(&self.name, error)),
+            // The conversion itself says what is wrong, if anything is.
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Brings back what was saved. What an earlier attempt brought is the same.
     async fn bring_back(&self, saved: &Path, into: &Path) -> Result<(), HostError> {
         if into.exists() {

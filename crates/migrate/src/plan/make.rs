@@ -241,7 +241,15 @@ async fn host_image(region: &Region, wishes: &Wishes) -> Result<HostImage, PlanE
 
 /// Who logs in by custom (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/managing-users.html>).
 fn customary_user(image: &Image) -> &'static str {
-    let name = image.name.as_deref().unwrap_or_default().to_ascii_lowercase();
+    // Whoever makes an image of another says in its description what it is.
+    let texts = [&image.name, &image.description];
+    let name = texts
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .to_ascii_lowercase();
     if name.contains("debian") {
         "admin"
     } else if name.contains("ubuntu") {

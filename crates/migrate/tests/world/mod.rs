@@ -126,10 +126,11 @@ impl World {
     /// The id of the instance of this name.
     pub async fn id(&self, name: &str) -> InstanceId {
         let region = self.region(None).await;
-        let named = region
-            .instances_where(&[Filter::new("tag:Name", [name])])
-            .await
-            .unwrap();
+        let named = [
+            Filter::new("tag:Name", [name]),
+            Filter::new("instance-state-name", ["running", "stopped"]),
+        ];
+        let named = region.instances_where(&named).await.unwrap();
         named[0].id.clone()
     }
 
