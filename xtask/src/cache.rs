@@ -36,6 +36,23 @@ pub(crate) fn target() -> Result<PathBuf> {
 /// The cargo that runs this task, with the workspace as its place of work and [`target`] as its folder.
 pub(crate) fn cargo(subcommand: &str) -> Result<Command> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What cargo tells this program about itself is not for the other one: build scripts look at it (ring's does), and would build
+    // everything again, aws-sdk-ec2 included, whenever tasks and plain cargo take turns.
+    for (name, _) in env::vars_os() {
+        let of_this_package = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_CRATE_",
+            "CARGO_BIN_",
+            "CARGO_PRIMARY_",
+        ];
+        if name
+            .to_str()
+            .is_some_and(|name| of_this_package.iter().any(|prefix| name.starts_with(prefix)))
+        {
+            command.env_remove(&name);
+        }
+    }
     command
         .current_dir(workspace())
         .arg(subcommand)

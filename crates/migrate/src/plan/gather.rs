@@ -53,7 +53,7 @@ pub async fn gather(region: &Region, ids: &[InstanceId]) -> Result<Vec<Option<So
         let filter = Filter::new("network-interface-id", some.iter().map(InterfaceId::as_str));
         addresses.extend(region.addresses_where(&[filter]).await?);
     }
-    addresses.sort_by(|a, b| a.public.cmp(&b.public));
+    addresses.sort_by_key(|address| address.public);
     let registrations = registrations(region, &instances.keys().cloned().collect::<Vec<_>>()).await?;
 
     let mut sources = Vec::new();
