@@ -48,10 +48,12 @@ pub(crate) fn read(bytes: &[u8]) -> Says {
     Says::Nothing
 }
 
-/// `name login: `, at the start of a line; the kernel may go on in the same line.
+/// `name login: `, at the start of a line; the kernel may go on in the same line. `Last login: ` greets who is already in.
 fn is_login(line: &str) -> bool {
-    line.split_once(" login:")
-        .is_some_and(|(name, _)| !name.trim().is_empty() && !name.trim().contains(' '))
+    line.split_once(" login:").is_some_and(|(name, _)| {
+        let name = name.trim();
+        !name.is_empty() && !name.contains(' ') && name != "Last"
+    })
 }
 
 #[cfg(test)]
