@@ -16,7 +16,7 @@ const VOLATILE: &[&str] = &[
 /// A field that is not what it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
-    /// Where it is, such as `instance.security_groups[0].id`.
+    /// Where it is, such as `instance.block_devices[vol-0123].device`.
     pub field: String,
     /// What the plan has.
     pub was: String,
@@ -51,6 +51,22 @@ fn compare(path: &str, was: &Value, is: &Value, drifts: &mut Vec<Drift>) {
                 compare(&path, &of(was), &of(is), drifts);
             }
         }
+        (Value::Array(was), Value::Array(is)) if is_by_key(was) && is_by_key(is) => {
+            // AWS promises no order. What is in such a list is known by its name, not by its place.
+            let find = |array: &[Value], key: &str| array.iter().find(|item| key_of(item) == Some(key)).cloned();
+            let mut keys: Vec<_> = was.iter().chain(is).filter_map(key_of).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            for key in keys {
+                let (was, is) = (find(was, key), find(is, key));
+                compare(
+                    &format!("{path}[{key}]"),
+                    &was.unwrap_or(Value::Null),
+                    &is.unwrap_or(Value::Null),
+                    drifts,
+                );
+            }
+        }
         (Value::Array(was), Value::Array(is)) => {
             for index in 0..was.len().max(is.len()) {
                 let of = |array: &[Value]| array.get(index).cloned().unwrap_or(Value::Null);
@@ -63,6 +79,19 @@ fn compare(path: &str, was: &Value, is: &Value, drifts: &mut Vec<Drift>) {
             is: shown(path, is),
         }),
     }
+}
+
+/// What an item of a list is known by.
+fn key_of(item: &Value) -> Option<&str> {
+    ["id", "volume", "allocation", "private", "code"]
+        .into_iter()
+        .find_map(|key| item.get(key)?.as_str())
+}
+
+/// Whether each item of a list has a name of its own.
+fn is_by_key(items: &[Value]) -> bool {
+    let keys: std::collections::BTreeSet<_> = items.iter().filter_map(key_of).collect();
+    keys.len() == items.len()
 }
 
 /// A value for people. User data may hold secrets, and is not shown.
@@ -98,8 +127,9 @@ mod tests {
         assert_eq!(
             drifts(&was, &is),
             [
-                "instance.groups[0].id: sg-1 -> sg-2",
-                "instance.groups[1]: nothing -> {\"id\":\"sg-3\"}",
+                "instance.groups[sg-1]: {\"id\":\"sg-1\"} -> nothing",
+                "instance.groups[sg-2]: nothing -> {\"id\":\"sg-2\"}",
+                "instance.groups[sg-3]: nothing -> {\"id\":\"sg-3\"}",
                 "instance.tags.a: 1 -> nothing",
                 "instance.tags.b: nothing -> 2",
                 "instance.type: m3.medium -> m3.large",
@@ -110,5 +140,20 @@ mod tests {
             &json!({"attributes": {"user_data": "aG8="}}),
         );
         assert_eq!(secret, ["attributes.user_data: other user data -> other user data"]);
+    }
+
+    #[test]
+    fn order_is_no_change() {
+        let device = |volume: &str, name: &str| json!({"device": name, "volume": volume});
+        let was = json!({"block_devices": [device("vol-1", "sda1"), device("vol-2", "sdf")]});
+        let turned = json!({"block_devices": [device("vol-2", "sdf"), device("vol-1", "sda1")]});
+        assert_eq!(drifts(&was, &turned), [""; 0]);
+        let moved = json!({"block_devices": [device("vol-2", "sdg"), device("vol-1", "sda1")]});
+        assert_eq!(drifts(&was, &moved), ["block_devices[vol-2].device: sdf -> sdg"]);
+        // Without names of their own, places count.
+        assert_eq!(drifts(&json!({"a": ["x", "y"]}), &json!({"a": ["y", "x"]})).len(), 2);
+        let twice = json!({"a": [{"id": "i-1", "port": 1}, {"id": "i-1", "port": 2}]});
+        let once = json!({"a": [{"id": "i-1", "port": 1}, {"id": "i-1", "port": 3}]});
+        assert_eq!(drifts(&twice, &once), ["a[1].port: 2 -> 3"]);
     }
 }
