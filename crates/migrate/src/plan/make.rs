@@ -1,19 +1,13 @@
 //! Making plans.
 
 use comeback_cloud::ids::{AccountId, ImageId, InstanceId};
-use comeback_cloud::model::{Architecture, Image, ImageState, RootDeviceType, Virtualization};
 use comeback_cloud::{CloudError, Region};
 use jiff::Timestamp;
 
+use super::host::{self, Candidate};
 use super::refuse::{self, Refusal};
 use super::target::{self, Market, Wanted};
-use super::{
-    Cost, Downtime, HostImage, Plan, Reach, Source, Target, VERSION, Verify, Volumes, cost, devices, gather, notices,
-};
-
-/// The newest Amazon Linux 2023, kept by AWS as a public parameter
-/// (<https://docs.aws.amazon.com/linux/al2023/ug/ec2.html>).
-const HOST_PARAMETER: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+use super::{Cost, Downtime, Plan, Reach, Source, VERSION, Verify, Volumes, cost, devices, gather, notices};
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +83,7 @@ pub async fn make(
 ) -> Result<Vec<Result<Plan, PlanError>>, PlanError> {
     let account = region.account().cloned().ok_or(PlanError::NoAccount)?;
     let sources = gather::gather(region, ids).await?;
-    let host = host_image(region, wishes).await?;
+    let hosts = host::candidates(region, wishes).await?;
     let types = region.instance_types_where(&[]).await?;
     let mut offers = std::collections::BTreeMap::new();
     for source in sources.iter().flatten() {
@@ -111,7 +105,7 @@ pub async fn make(
             offered,
             region: region.name(),
         };
-        plans.push(plan(region, &account, source, &host, market, wishes, now));
+        plans.push(plan(region, &account, source, &hosts, market, wishes, now));
     }
     Ok(plans)
 }
@@ -120,27 +114,30 @@ fn plan(
     region: &Region,
     account: &AccountId,
     source: Source,
-    host: &HostImage,
+    hosts: &[Candidate],
     market: Market<'_>,
     wishes: &Wishes,
     now: Timestamp,
 ) -> Result<Plan, PlanError> {
     let mut reasons = refuse::reasons(&source, now);
     let chosen = target::choose(&source.instance, &wishes.target, market);
-    reasons.extend(
-        chosen
-            .as_ref()
-            .ok()
-            .and_then(|target| starts_by_uefi(target, host, market)),
-    );
     let store_gb = market
-        .types
-        .iter()
-        .find(|kind| kind.name == source.instance.instance_type)
+        .kind(&source.instance.instance_type)
         .map_or(0, |kind| kind.instance_store_gb);
-    let assigned = devices::assign(&source, &host.root_device);
-    match (chosen, assigned) {
-        (Ok(mut target), Some(devices)) if reasons.is_empty() => {
+    let host = match chosen
+        .as_ref()
+        .ok()
+        .and_then(|target| market.kind(&target.instance_type))
+    {
+        Some(kind) => host::choose(hosts, kind),
+        None => Err(Vec::new()),
+    };
+    let assigned = host
+        .as_ref()
+        .ok()
+        .and_then(|host| devices::assign(&source, &host.root_device));
+    match (chosen, host, assigned) {
+        (Ok(mut target), Ok(host), Some(devices)) if reasons.is_empty() => {
             target.devices = devices;
             let mut plan = Plan {
                 version: VERSION,
@@ -161,9 +158,11 @@ fn plan(
             plan.downtime_s = cost::downtime(&plan);
             Ok(plan)
         }
-        (chosen, assigned) => {
+        (chosen, host, assigned) => {
             reasons.extend(chosen.err());
-            if assigned.is_none() && source.instance.root().is_some() {
+            let has_host = host.is_ok();
+            reasons.extend(host.err().into_iter().flatten());
+            if has_host && assigned.is_none() && source.instance.root().is_some() {
                 reasons.push(Refusal::new(
                     "too-many-volumes",
                     "it has more volumes than there are device names for HVM instances",
@@ -175,86 +174,5 @@ fn plan(
                 reasons,
             })
         }
-    }
-}
-
-/// On a type that can, an image that prefers UEFI gives an instance that starts by it.
-fn starts_by_uefi(target: &Target, host: &HostImage, market: Market<'_>) -> Option<Refusal> {
-    let prefers = host.boot_mode.as_deref() == Some("uefi-preferred");
-    let kind = market.types.iter().find(|kind| kind.name == target.instance_type)?;
-    (prefers && kind.boot_modes.iter().any(|mode| mode == "uefi")).then(|| {
-        Refusal::new(
-            "host-image-prefers-uefi",
-            format!(
-                "on {} the image {} starts by UEFI, and so would the target, whose disk has boot code for BIOS",
-                kind.name, host.image
-            ),
-            "take an image with boot mode legacy-bios by --host-image, such as Debian's, or a type that has BIOS only",
-        )
-    })
-}
-
-async fn host_image(region: &Region, wishes: &Wishes) -> Result<HostImage, PlanError> {
-    let id = match &wishes.host_image {
-        Some(id) => id.clone(),
-        None => region.newest_image(HOST_PARAMETER).await?,
-    };
-    let image = region.image(&id).await?;
-    let bad = |why: &str| PlanError::HostImage {
-        image: id.clone(),
-        why: why.to_owned(),
-    };
-    if image.state != ImageState::Available {
-        return Err(bad(&format!("it is {}", image.state)));
-    }
-    if image.virtualization != Some(Virtualization::Hvm) {
-        return Err(bad("it is not HVM"));
-    }
-    if image.architecture != Architecture::X86_64 && image.architecture != Architecture::I386 {
-        return Err(bad(&format!("it is for {} processors", image.architecture)));
-    }
-    // The instance keeps the boot mode of the image that it was launched from, and a converted root has boot code for BIOS only
-    // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-boot-mode.html).
-    if image.boot_mode.as_deref() == Some("uefi") {
-        return Err(bad(
-            "it starts by UEFI, and so would the target, whose disk has boot code for BIOS",
-        ));
-    }
-    if image.root_device_type != Some(RootDeviceType::Ebs) {
-        return Err(bad("its root is not on EBS"));
-    }
-    let root_device = image
-        .root_device_name
-        .clone()
-        .ok_or_else(|| bad("it names no root device"))?;
-    Ok(HostImage {
-        name: image.name.clone().unwrap_or_default(),
-        boot_mode: image.boot_mode.clone(),
-        user: wishes
-            .host_user
-            .clone()
-            .unwrap_or_else(|| customary_user(&image).to_owned()),
-        image: id,
-        root_device,
-    })
-}
-
-/// Who logs in by custom (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/managing-users.html>).
-fn customary_user(image: &Image) -> &'static str {
-    // Whoever makes an image of another says in its description what it is.
-    let texts = [&image.name, &image.description];
-    let name = texts
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .to_ascii_lowercase();
-    if name.contains("debian") {
-        "admin"
-    } else if name.contains("ubuntu") {
-        "ubuntu"
-    } else {
-        "ec2-user"
     }
 }

@@ -8,10 +8,13 @@ pub mod cost;
 pub mod devices;
 pub mod drift;
 pub mod gather;
+mod host;
 pub mod make;
 pub mod notices;
 pub mod refuse;
 pub mod target;
+#[cfg(test)]
+mod testing;
 
 use comeback_cloud::ids::{
     AccountId, AllocationId, ImageId, InstanceId, InterfaceId, RegionName, TargetGroupArn, VolumeId,

@@ -73,6 +73,23 @@ pub fn of(plan: &Plan, store_gb: u64) -> Vec<Notice> {
             Some("look at what is mounted from there, and copy what is needed"),
         );
     }
+    for volume in plan.source.volumes.iter().filter(|volume| volume.encrypted) {
+        let key = volume.kms_key.as_deref().unwrap_or("the key of the account");
+        let foreign = key_account(key).is_some_and(|owner| owner != plan.account.as_str());
+        let whose = if foreign { ", which is another account's" } else { "" };
+        note(
+            Level::Warning,
+            "key-not-checked",
+            format!(
+                "{} is encrypted with {key}{whose}: whether that key may still be used shows only when the volume is attached \
+                 again, at the target or, after a rollback, at the source",
+                volume.id
+            ),
+            Some(
+                "aws kms describe-key tells whether it is enabled; its policy has to allow kms:CreateGrant and kms:Decrypt",
+            ),
+        );
+    }
     if source.placement.group.is_some() || source.placement.host.is_some() {
         note(
             Level::Warning,
@@ -120,4 +137,29 @@ pub fn of(plan: &Plan, store_gb: u64) -> Vec<Notice> {
     }
     notices.sort_by_key(|notice| notice.level);
     notices
+}
+
+/// The account of a key's ARN, `arn:aws:kms:REGION:ACCOUNT:key/ID`.
+fn key_account(arn: &str) -> Option<&str> {
+    arn.strip_prefix("arn:")?.split(':').nth(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_name_their_account() {
+        for (arn, account) in [
+            (
+                "arn:aws:kms:ap-northeast-1:123456789012:key/00000000",
+                Some("123456789012"),
+            ),
+            ("arn:aws-cn:kms:cn-north-1:210987654321:key/0", Some("210987654321")),
+            ("the key of the account", None),
+            ("arn:aws", None),
+        ] {
+            assert_eq!(key_account(arn), account, "{arn}");
+        }
+    }
 }

@@ -36,6 +36,13 @@ pub struct Market<'a> {
     pub region: &'a RegionName,
 }
 
+impl<'a> Market<'a> {
+    /// The type of a name.
+    pub(super) fn kind(&self, name: &str) -> Option<&'a InstanceType> {
+        self.types.iter().find(|kind| kind.name == name)
+    }
+}
+
 /// Chooses a type, and says why.
 ///
 /// # Errors
@@ -241,5 +248,100 @@ fn target(kind: &InstanceType, mut why: Vec<String>, now: Option<&InstanceType>,
         platform: platform_of(kind),
         why,
         devices: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing;
+
+    fn chosen(source: &Instance, wanted: &Wanted, names: &[&str]) -> Result<Target, Refusal> {
+        let mut types: Vec<_> = names.iter().map(|name| testing::kind(name)).collect();
+        types.push(testing::kind(&source.instance_type));
+        let offered = names.iter().map(|&name| name.to_owned()).collect();
+        let region = "ap-northeast-1".parse().unwrap();
+        choose(
+            source,
+            wanted,
+            Market {
+                types: &types,
+                offered: &offered,
+                region: &region,
+            },
+        )
+    }
+
+    #[test]
+    fn several_processors_are_not_given_up_for_credits() {
+        let source = testing::instance("m3.xlarge");
+        let target = chosen(&source, &Wanted::default(), &["t2.xlarge", "m4.xlarge"]).unwrap();
+        assert_eq!(target.instance_type, "m4.xlarge");
+        assert!(chosen(&source, &Wanted::default(), &["t2.xlarge"]).is_err());
+        // Who asks for it gets it, and is told.
+        let wanted = Wanted {
+            instance_type: Some("t2.xlarge".to_owned()),
+            platform: None,
+        };
+        let target = chosen(&source, &wanted, &["t2.xlarge"]).unwrap();
+        assert!(
+            target.why.iter().any(|why| why.contains("burstable")),
+            "{:?}",
+            target.why
+        );
+    }
+
+    #[test]
+    fn one_processor_may_become_burstable() {
+        let source = testing::instance("m3.medium");
+        let target = chosen(&source, &Wanted::default(), &["t2.medium", "m4.large", "m5.large"]).unwrap();
+        assert_eq!(
+            (target.instance_type.as_str(), target.platform),
+            ("t2.medium", Platform::XenHvm)
+        );
+        assert!(
+            target.why.iter().any(|why| why.contains("burstable")),
+            "{:?}",
+            target.why
+        );
+    }
+
+    #[test]
+    fn nitro_is_for_those_who_ask() {
+        let wanted = Wanted {
+            platform: Some(Platform::Nitro),
+            ..Wanted::default()
+        };
+        let target = chosen(&testing::instance("m3.medium"), &wanted, &["t2.medium", "m5.large"]).unwrap();
+        assert_eq!(
+            (target.instance_type.as_str(), target.platform),
+            ("m5.large", Platform::Nitro)
+        );
+    }
+
+    #[test]
+    fn thirty_two_bits_go_where_they_can() {
+        let mut source = testing::instance("m1.small");
+        source.architecture = comeback_cloud::model::Architecture::I386;
+        let target = chosen(&source, &Wanted::default(), &["m4.large", "t2.small"]).unwrap();
+        assert_eq!(target.instance_type, "t2.small");
+        let refusal = chosen(&source, &Wanted::default(), &["m4.large"]).unwrap_err();
+        assert_eq!(refusal.id, "no-type");
+        assert!(refusal.instead.contains("32-bit"), "{}", refusal.instead);
+    }
+
+    #[test]
+    fn a_type_that_was_asked_for_is_told_all_that_is_wrong() {
+        let mut source = testing::instance("m1.small");
+        source.architecture = comeback_cloud::model::Architecture::I386;
+        let wanted = Wanted {
+            instance_type: Some("m5.large".to_owned()),
+            platform: Some(Platform::XenHvm),
+        };
+        let refusal = chosen(&source, &wanted, &["m5.large"]).unwrap_err();
+        assert_eq!(
+            refusal.reason,
+            "m5.large does not fit: it runs no i386 guests; it is nitro, not xen-hvm"
+        );
     }
 }
