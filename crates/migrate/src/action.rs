@@ -259,6 +259,8 @@ pub(crate) enum Retry {
     No,
     /// It passes by itself.
     Transient,
+    /// The host does not answer, or not yet.
+    Host,
     /// AWS has no room.
     Capacity,
     /// It may be an answer from before the last change.
@@ -291,7 +293,7 @@ impl ActionError {
                 ErrorKind::NotFound | ErrorKind::IncorrectState | ErrorKind::InUse => Retry::Stale,
                 _ => Retry::No,
             },
-            Self::Host(error) if error.is_transient() => Retry::Transient,
+            Self::Host(error) if error.is_transient() => Retry::Host,
             _ => Retry::No,
         }
     }
@@ -302,8 +304,31 @@ impl Patience {
         match retry {
             Retry::No => Duration::ZERO,
             Retry::Transient => self.transient,
+            Retry::Host => self.host,
             Retry::Capacity => self.capacity,
             Retry::Stale => self.consistency,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_waited_for_as_long_as_hosts_are() {
+        let patience = Patience {
+            host: Duration::from_secs(7),
+            ..Patience::default()
+        };
+        let away = ActionError::Host(HostError::Away {
+            door: "admin@127.0.0.1:22".to_owned(),
+            what: "connection refused".to_owned(),
+        });
+        assert_eq!(patience.of(away.retry()), Duration::from_secs(7));
+        let refused = ActionError::Host(HostError::Refused {
+            what: "no kernel".to_owned(),
+        });
+        assert_eq!(patience.of(refused.retry()), Duration::ZERO);
     }
 }
