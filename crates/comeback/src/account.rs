@@ -1,9 +1,10 @@
 //! The account that a command works in.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use comeback_cloud::{CloudError, Filter, InstanceId, Options, Region, Session};
 
 use crate::cli::AccountArguments;
+use crate::exit::Expected;
 
 /// Runs something that waits for the network.
 pub(crate) fn wait<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -18,10 +19,11 @@ pub(crate) fn wait<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 /// The region, of the account that the credentials are of.
 pub(crate) async fn region(arguments: &AccountArguments) -> Result<Region> {
     if !(arguments.rate_share > 0.0 && arguments.rate_share <= 1.0) {
-        bail!(
+        return Err(Expected::Usage(format!(
             "--rate-share {}: expected more than 0 and at most 1",
             arguments.rate_share
-        );
+        ))
+        .into());
     }
     let session = Session::load(Options {
         profile: arguments.profile.clone(),
@@ -33,7 +35,7 @@ pub(crate) async fn region(arguments: &AccountArguments) -> Result<Region> {
     .await
     .map_err(explained)?;
     let Some(name) = session.default_region() else {
-        bail!("no region is named: take --region, or set AWS_REGION");
+        return Err(Expected::Usage("no region is named: take --region, or set AWS_REGION".to_owned()).into());
     };
     Ok(session.region(&name))
 }
@@ -53,7 +55,7 @@ pub(crate) async fn instances(region: &Region, names: &[String]) -> Result<Vec<I
             Err(_) => by_name(region, name).await?,
         };
         if ids.contains(&id) {
-            bail!("{id} is named twice");
+            return Err(Expected::Usage(format!("{id} is named twice")).into());
         }
         ids.push(id);
     }
@@ -72,14 +74,12 @@ async fn by_name(region: &Region, name: &str) -> Result<InstanceId> {
     ];
     let mut found = region.instances_where(&named).await.map_err(explained)?;
     match found.len() {
-        0 => bail!("{name}: no instance of {} has this id or name", region.name()),
+        0 => Err(Expected::Refused(format!("{name}: no instance of {} has this id or name", region.name())).into()),
         1 => Ok(found.remove(0).id),
         _ => {
             let ids: Vec<String> = found.iter().map(|instance| instance.id.to_string()).collect();
-            bail!(
-                "{name} is the name of several instances: {}; take the id",
-                ids.join(", ")
-            )
+            let ids = ids.join(", ");
+            Err(Expected::Refused(format!("{name} is the name of several instances: {ids}; take the id")).into())
         }
     }
 }

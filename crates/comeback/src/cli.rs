@@ -512,6 +512,9 @@ pub(crate) struct CarryArguments {
     /// Print what happens as JSON, one event a line.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Seconds that a host may take from its start until it answers by SSH.
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) host_within: u64,
 }
 
 /// What to do when a step fails for good.

@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use comeback_convert::refusal;
+use comeback_migrate::engine::RunError;
+use comeback_migrate::store::StoreError;
 
 /// How the program ends. Scripts rely on these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,9 +105,28 @@ pub(crate) const LAB: &str = codes!(
 impl Exit {
     /// Tells what blocks from what failed.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        let blocked = error.chain().any(refusal::is_refusal);
+        if let Some(Expected::Usage(_)) = error.downcast_ref() {
+            return Exit::Usage;
+        }
+        let blocked = error.chain().any(|cause| {
+            refusal::is_refusal(cause)
+                || cause.is::<Expected>()
+                || matches!(cause.downcast_ref(), Some(RunError::State { .. }))
+                || matches!(cause.downcast_ref(), Some(StoreError::Busy { .. }))
+        });
         if blocked { Exit::Blocked } else { Exit::Failed }
     }
+}
+
+/// Why nothing is done, where that is no failure.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Expected {
+    /// What was said on the command line cannot be followed.
+    #[error("{0}")]
+    Usage(String),
+    /// What is there forbids it.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl From<Exit> for ExitCode {

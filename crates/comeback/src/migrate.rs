@@ -21,12 +21,12 @@ use crate::cli::{
     AccountArguments, CarryArguments, FinalizeArguments, MigrateArguments, OnFailureArgument, ResumeArguments,
     RollbackArguments, StateArguments,
 };
-use crate::exit::Exit;
+use crate::exit::{Exit, Expected};
 use crate::narrator::{Json, Lines};
 use crate::{account, output, plan, plan_text, runs};
 
-/// How long a host may take from its start until it answers by SSH.
-const ANSWERS: Duration = Duration::from_secs(600);
+/// How long one try to reach a host may take; it is tried again for as long as `--host-within` says.
+const ANSWERS: Duration = Duration::from_secs(15);
 
 /// The runs of this user.
 pub(crate) fn store(arguments: &StateArguments) -> Result<Store> {
@@ -48,7 +48,7 @@ fn agreed(carry: &CarryArguments, question: &str) -> Result<bool> {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
-        bail!("{question} There is nobody to ask here: take --yes");
+        return Err(Expected::Usage(format!("{question} There is nobody to ask here: take --yes")).into());
     }
     output::say(&format!("{question} Type yes: "));
     let mut answer = String::new();
@@ -111,6 +111,7 @@ impl Undertaking {
         let held = store.hold(&head.id)?;
         let mut context = Context::new(head.id.clone(), plan.clone(), region, hosts(), held.folder.clone());
         context.reporter = reporter(carry, plan.instance().as_str(), true);
+        context.patience.host = Duration::from_secs(carry.host_within);
         context.start_source = start;
         if carry.json {
             Json::begin()?;
@@ -137,11 +138,12 @@ async fn region_of(plan: &Plan, account: &AccountArguments) -> Result<Region> {
     };
     let region = account::region(&account).await?;
     if region.account() != Some(&plan.account) {
-        bail!(
+        return Err(Expected::Refused(format!(
             "the run is in account {}, and these credentials are for {}: take other ones with --profile or --role-arn",
             plan.account,
             region.account().map_or("an unknown one", |account| account.as_str())
-        );
+        ))
+        .into());
     }
     Ok(region)
 }
@@ -198,6 +200,7 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
             let held = store.hold(&run)?;
             let mut context = Context::new(run, plan.clone(), region.clone(), hosts(), held.folder.clone());
             context.reporter = reporter(&arguments.carry, plan.instance().as_str(), alone);
+            context.patience.host = Duration::from_secs(arguments.carry.host_within);
             let value = serde_json::to_value(&plan)?;
             let engine = Engine::begin(store.journal().clone(), context, &value, None).await?;
             undertakings.push(Undertaking {
@@ -217,18 +220,31 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
         }
         let all = async {
             let mut ended = Vec::new();
-            while let Some(state) = work.join_next().await {
-                ended.push(state.context("a run panicked; it can be resumed")??);
+            // One that cannot go on does not end the others.
+            while let Some(result) = work.join_next().await {
+                let result = result.context("a run panicked; it can be resumed");
+                ended.push(result.and_then(|state| Ok(state?)));
             }
             Ok(ended)
         };
         let ended = unless_interrupted(all, &names).await?;
+        let mut states = Vec::new();
+        let mut failed = false;
+        for result in ended {
+            match result {
+                Ok(state) => states.push(state),
+                Err(error) => {
+                    output::error(&error);
+                    failed = true;
+                }
+            }
+        }
         if !arguments.carry.json {
             for name in &names {
                 output::print(&runs::summary(&store, name)?)?;
             }
         }
-        Ok(worst(&ended))
+        Ok(if failed { Exit::Failed } else { worst(&states) })
     })
 }
 
@@ -236,7 +252,7 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
 fn worst(ended: &[State]) -> Exit {
     let of = |state: &State| match state {
         State::Complete | State::Finalized => Exit::Done,
-        State::RolledBack | State::Failed => Exit::Blocked,
+        State::RolledBack => Exit::Blocked,
         _ => Exit::Failed,
     };
     ended

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use comeback_cloud::Region;
 use comeback_migrate::plan::make::{self, PlanError, Wishes};
 use comeback_migrate::plan::target::Wanted;
@@ -13,7 +13,7 @@ use comeback_migrate::plan::{Plan, Platform, Reach, VERSION, Verify, Volumes, dr
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{OnArgument, PlanArguments, ReachArgument, TargetArgument, WishArguments};
-use crate::exit::Exit;
+use crate::exit::{Exit, Expected};
 use crate::{account, output, plan_text};
 
 /// The most bytes that a file of plans may have: a plan takes some KiB.
@@ -154,10 +154,11 @@ pub(crate) fn load(path: &Path) -> Result<Vec<Plan>> {
         .with_context(|| format!("reading {}", path.display()))?
         .len();
     if size > MOST {
-        bail!(
+        return Err(Expected::Refused(format!(
             "{} has {size} bytes, more than a file of plans can have",
             path.display()
-        );
+        ))
+        .into());
     }
     let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     let version = serde_json::from_slice::<serde_json::Value>(&text)
@@ -165,14 +166,20 @@ pub(crate) fn load(path: &Path) -> Result<Vec<Plan>> {
         .and_then(|value| value.get("version").and_then(serde_json::Value::as_u64));
     match version {
         Some(version) if version == u64::from(VERSION) => {}
-        Some(version) => bail!(
-            "{}: plans of version {version}, expected {VERSION}; make them again with this program",
-            path.display()
-        ),
-        None => bail!(
-            "{} is no file of `comeback plan --output`, or only a part of one",
-            path.display()
-        ),
+        Some(version) => {
+            return Err(Expected::Refused(format!(
+                "{}: plans of version {version}, expected {VERSION}; make them again with this program",
+                path.display()
+            ))
+            .into());
+        }
+        None => {
+            return Err(Expected::Refused(format!(
+                "{} is no file of `comeback plan --output`, or only a part of one",
+                path.display()
+            ))
+            .into());
+        }
     }
     let saved: Saved =
         serde_json::from_slice(&text).with_context(|| format!("reading the plans in {}", path.display()))?;
@@ -184,34 +191,39 @@ pub(crate) async fn refuse_stale(region: &Region, plans: &[Plan]) -> Result<()> 
     let ids: Vec<_> = plans.iter().map(|plan| plan.instance().clone()).collect();
     for plan in plans {
         if region.account() != Some(&plan.account) || *region.name() != plan.region {
-            bail!(
+            return Err(Expected::Refused(format!(
                 "the plan of {} is for account {} and region {}, and these credentials are for {} and {}",
                 plan.instance(),
                 plan.account,
                 plan.region,
                 region.account().map_or("an unknown one", |account| account.as_str()),
                 region.name()
-            );
+            ))
+            .into());
         }
     }
     let now = gather::gather(region, &ids).await.map_err(account::explained)?;
-    let mut stale = String::new();
+    let mut stale = Vec::new();
     for (plan, now) in plans.iter().zip(now) {
         let Some(now) = now else {
-            bail!("{} is no longer there", plan.instance());
+            return Err(Expected::Refused(format!("{} is no longer there", plan.instance())).into());
         };
         for drift in drift::between(&plan.source, &now) {
-            stale.push_str(&format!(
-                "\n  {} {}: was {}, is {}",
+            stale.push(format!(
+                "{} {}: was {}, is {}",
                 plan.instance(),
                 drift.field,
-                output::printable(&drift.was),
-                output::printable(&drift.is)
+                drift.was,
+                drift.is
             ));
         }
     }
     if !stale.is_empty() {
-        bail!("the plan is stale; make it again with `comeback plan`. What has changed since:{stale}");
+        return Err(Expected::Refused(format!(
+            "the plan is stale; make it again with `comeback plan`. What has changed since: {}",
+            stale.join("; ")
+        ))
+        .into());
     }
     Ok(())
 }

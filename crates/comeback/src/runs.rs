@@ -180,8 +180,26 @@ pub(crate) fn summary(store: &Store, run: &RunId) -> Result<String> {
         );
     }
     for (action, progress) in &record.actions {
-        if let Progress::Failed(why) | Progress::UndoFailed(why) = progress {
-            let _ = writeln!(text, "  {}: {}", printable(action), printable(why));
+        let (Progress::Failed(why) | Progress::UndoFailed(why)) = progress else {
+            continue;
+        };
+        let _ = writeln!(text, "  {}: {}", printable(action), printable(why));
+        if let Some(advice) = record.advice.get(action) {
+            let _ = writeln!(text, "      {}", printable(&advice.help));
+            for command in &advice.by_hand {
+                let _ = writeln!(text, "      By hand: {}", printable(command));
+            }
+        }
+    }
+    // Taken back since, it is still why the run turned back.
+    for row in rows.iter().filter(|row| row.entry.kind == Kind::Failed) {
+        let action = row.entry.action.as_deref().unwrap_or_default();
+        if record.progress(action) == Some(&Progress::Undone) {
+            let why = row.entry.data.as_str().unwrap_or_default();
+            let _ = writeln!(text, "  It turned back at {}: {}", printable(action), printable(why));
+            if let Some(advice) = record.advice.get(action) {
+                let _ = writeln!(text, "      {}", printable(&advice.help));
+            }
         }
     }
     let next = match record.state {
@@ -201,14 +219,6 @@ pub(crate) fn summary(store: &Store, run: &RunId) -> Result<String> {
     };
     if !next.is_empty() {
         let _ = writeln!(text, "  Next: {next}");
-    }
-    if record.state == State::Stuck {
-        let plan: Plan = serde_json::from_value(journal.plan(run)?)?;
-        for action in actions::all(&plan) {
-            if let Some(Progress::UndoFailed(_)) = record.progress(&action.id()) {
-                let _ = writeln!(text, "  By hand, for: {}", printable(&action.title()));
-            }
-        }
     }
     Ok(text)
 }

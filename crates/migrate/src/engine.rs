@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use crate::action::{Action, ActionError, Context, Retry};
 use crate::finalize::{self, Decision, Keep};
-use crate::journal::{Entry, Head, Journal, JournalError, Kind, Progress, Record};
+use crate::journal::{Advice, Entry, Head, Journal, JournalError, Kind, Progress, Record};
 use crate::progress::Event;
 use crate::run::{RunId, State};
 
@@ -339,11 +339,19 @@ impl Engine {
         kind: Kind,
         by_hand: Vec<String>,
     ) -> Result<(), RunError> {
+        let help = error.help();
+        // For whoever asks later: the account may be out of reach then.
+        let advice = serde_json::to_value(Advice {
+            help: help.clone(),
+            by_hand: by_hand.clone(),
+        });
+        self.write(Entry::about(Kind::Note, &action.id(), advice.unwrap_or_default()))
+            .await?;
         self.tell(Event::Failed {
             step: action.step(),
             action: action.id(),
             error: error.to_string(),
-            help: error.help(),
+            help,
             by_hand,
         });
         let text = serde_json::Value::String(error.to_string());

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-pub use record::{Progress, Record};
+pub use record::{Advice, Progress, Record};
 use writer::Writer;
 
 use crate::run::{RunId, State};

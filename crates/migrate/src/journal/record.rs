@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Entry, Kind, Row};
@@ -36,6 +37,18 @@ pub struct Record {
     pub outputs: BTreeMap<String, Value>,
     /// What `finalize` was told to delete, once it has begun.
     pub decision: Option<Decision>,
+    /// What to do about each action that failed, as it was told then.
+    pub advice: BTreeMap<String, Advice>,
+}
+
+/// What a person does about an action that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Advice {
+    /// In words.
+    pub help: String,
+    /// What a person types, where something could not be taken back.
+    pub by_hand: Vec<String>,
 }
 
 impl Record {
@@ -46,6 +59,7 @@ impl Record {
             actions: BTreeMap::new(),
             outputs: BTreeMap::new(),
             decision: None,
+            advice: BTreeMap::new(),
         };
         for row in rows {
             record.add(&row.entry).map_err(|what| (row.seq, what))?;
@@ -71,7 +85,13 @@ impl Record {
                 self.decision = Some(serde_json::from_value(entry.data.clone()).map_err(|error| error.to_string())?);
                 return Ok(());
             }
-            Kind::Note => return Ok(()),
+            Kind::Note => {
+                // Other notes are for people alone.
+                if let (Some(action), Ok(advice)) = (&entry.action, serde_json::from_value(entry.data.clone())) {
+                    self.advice.insert(action.clone(), advice);
+                }
+                return Ok(());
+            }
         };
         let Some(action) = &entry.action else {
             return Err("it is about an action and names none".to_owned());

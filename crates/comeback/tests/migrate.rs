@@ -1,0 +1,263 @@
+//! Plans and runs on the command line, in a lab without machines. No host answers there, so no run gets past step 3.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// A lab and a folder for runs; the lab ends with it.
+struct World {
+    folder: tempfile::TempDir,
+    exports: Vec<(String, String)>,
+}
+
+/// What the program said.
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            folder: tempfile::tempdir().unwrap(),
+            exports: Vec::new(),
+        };
+        let up = world.say(&["lab", "up", "--instant", "--scenario", "estate"]);
+        assert_eq!(up.code, Some(0), "{}", up.err);
+        let exports = up
+            .out
+            .lines()
+            .filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+        world.exports = exports
+            .map(|(name, value)| (name.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
+            .collect();
+        // All that a host is sent has to be there before a run begins; no host is sent it here.
+        std::fs::write(world.path("agent"), "an agent").unwrap();
+        std::fs::create_dir(world.path("boot")).unwrap();
+        for name in ["boot.img", "core.img"] {
+            std::fs::write(world.path("boot").join(name), [0; 512]).unwrap();
+        }
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_comeback"));
+        command
+            .args(arguments)
+            .envs(self.exports.iter().cloned())
+            .env("XDG_STATE_HOME", self.folder.path())
+            .env("COMEBACK_AGENT", self.path("agent"))
+            .env("COMEBACK_BOOT_ASSETS", self.path("boot"))
+            .env_remove("COMEBACK_STATE")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn say(&self, arguments: &[&str]) -> Said {
+        said(&mut self.command(arguments))
+    }
+
+    #[track_caller]
+    fn ends(&self, code: i32, arguments: &[&str]) -> Said {
+        let said = self.say(arguments);
+        assert_eq!(said.code, Some(code), "{arguments:?}: {}{}", said.out, said.err);
+        said
+    }
+
+    fn runs(&self) -> Vec<Value> {
+        let runs: Value = serde_json::from_str(&self.ends(0, &["runs", "--json"]).out).unwrap();
+        runs.as_array().unwrap().clone()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.say(&["lab", "down"]);
+    }
+}
+
+fn said(command: &mut Command) -> Said {
+    let output = command.output().unwrap();
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[track_caller]
+fn has(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn a_plan_is_shown_saved_and_goes_stale() {
+    let world = World::new();
+    let file = world.path("archive.plan");
+    let plan = world.ends(0, &["plan", "archive", "-o", text(&file)]);
+    has(
+        &plan.out,
+        &[
+            "(archive), 111122223333 in ap-northeast-1",
+            "~ virtualization   paravirtual -> hvm",
+            "- kernel image     aki-44992845",
+            ": /dev/sda1 -> /dev/xvda",
+            ": /dev/sdg1 -> /dev/sdg",
+            "9 start the target",
+            "RunInstances",
+            "USD",
+        ],
+    );
+    let last = plan
+        .out
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("  warning"))
+        .unwrap();
+    assert!(
+        plan.out.rfind("  info").unwrap() < plan.out.find(last).unwrap(),
+        "warnings come last"
+    );
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let saved = std::fs::read_to_string(&file).unwrap();
+    let other = world.path("other.plan");
+    let refused = |changed: &str, word: &str| {
+        std::fs::write(&other, changed).unwrap();
+        has(&world.ends(1, &["migrate", text(&other), "--yes"]).err, &[word]);
+    };
+    refused(&saved[..saved.len() / 2], "only a part");
+    refused(&saved.replacen("\"version\": 1", "\"version\": 7", 1), "version 7");
+    refused(&saved.replace("111122223333", "444455556666"), "account 444455556666");
+    refused(
+        &saved.replace("\"m3.medium\"", "\"m3.large\""),
+        "instance.instance_type: was m3.large, is m3.medium",
+    );
+    assert_eq!(world.runs(), [Value::Null; 0], "nothing was begun");
+}
+
+#[test]
+fn what_cannot_be_migrated_is_refused_with_what_to_do() {
+    let world = World::new();
+    let said = world.ends(1, &["plan", "archive", "on-instance-store"]);
+    has(&said.err, &["instance-store-root", "instead: copy its root"]);
+    has(
+        &world.ends(1, &["migrate", "archive", "bid", "--yes"]).err,
+        &["not-on-demand"],
+    );
+    has(&world.ends(1, &["plan", "nobody"]).err, &["no instance", "nobody"]);
+    has(&world.ends(1, &["plan", "arch*"]).err, &["arch*"]);
+    has(&world.ends(64, &["migrate", "archive"]).err, &["--yes"]);
+    has(
+        &world.ends(64, &["plan", "archive", "--rate-share", "2"]).err,
+        &["at most 1"],
+    );
+    has(
+        &world.ends(64, &["plan", "archive", "--region", "Mars!"]).err,
+        &["--region"],
+    );
+    has(
+        &world.ends(64, &["plan", "archive", "--host-image", "x"]).err,
+        &["--host-image"],
+    );
+    has(&world.ends(3, &["status", "20170101"]).err, &["comeback runs"]);
+    let mut without = world.command(&["migrate", "archive", "--yes"]);
+    let without = said_without_agent(&mut without, &world);
+    has(&without.err, &["cargo xtask agent"]);
+    assert_eq!(without.code, Some(3));
+    assert_eq!(world.runs(), [Value::Null; 0], "nothing was begun");
+}
+
+fn said_without_agent(command: &mut Command, world: &World) -> Said {
+    said(command.env("COMEBACK_AGENT", world.path("missing")))
+}
+
+#[test]
+fn a_run_whose_host_does_not_answer_is_taken_back_and_finalized() {
+    let world = World::new();
+    let said = world.ends(1, &["migrate", "archive", "--yes", "--json", "--host-within", "1"]);
+    let events: Vec<Value> = said
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events[0]["event"], "version");
+    assert!(
+        events
+            .iter()
+            .any(|event| event["event"] == "failed" && event["action"] == "host/answer")
+    );
+    let last = events.last().unwrap();
+    assert_eq!((&last["event"], &last["state"]), (&"run".into(), &"rolled-back".into()));
+    let run = last["run"].as_str().unwrap();
+
+    let status = world.ends(0, &["status", run]).out;
+    has(
+        &status,
+        &[
+            "rolled-back",
+            "turned back at host/answer",
+            "open the port of SSH",
+            "comeback finalize",
+        ],
+    );
+    assert_eq!(world.runs()[0]["state"], "rolled-back");
+    has(&world.ends(1, &["resume", run]).err, &["it is over"]);
+    has(&world.ends(64, &["finalize", run]).err, &["--yes"]);
+    has(
+        &world.ends(0, &["finalize", run, "--yes"]).err,
+        &["no longer needs:", "- snapshot snap-"],
+    );
+    has(&world.ends(1, &["rollback", run, "--yes"]).err, &["was deleted"]);
+}
+
+#[test]
+fn a_run_that_stopped_is_shown_and_taken_back_with_a_start() {
+    let world = World::new();
+    let stop = [
+        "migrate",
+        "archive",
+        "--yes",
+        "--on-failure",
+        "stop",
+        "--host-within",
+        "1",
+    ];
+    let said = world.ends(3, &stop);
+    has(
+        &said.out,
+        &[
+            "failed",
+            "host/answer: ",
+            "open the port of SSH",
+            "comeback resume",
+            "comeback rollback",
+        ],
+    );
+    has(&said.err, &["3 create and start the HVM host", "  ! "]);
+    let runs = world.runs();
+    let run = runs[0]["run"].as_str().unwrap();
+    has(&world.ends(1, &["finalize", run, "--yes"]).err, &["it is not over"]);
+    // The host has the source's name as well.
+    has(&world.ends(1, &["plan", "archive"]).err, &["several instances"]);
+    let id = runs[0]["instance"].as_str().unwrap();
+    has(&world.ends(1, &["plan", id]).err, &["held", run]);
+    let back = world.ends(0, &["rollback", run, "--yes", "--start"]);
+    has(&back.out, &["rolled-back"]);
+    world.ends(0, &["plan", id]);
+}
