@@ -10,6 +10,17 @@ use comeback_disk::saved::{Saved, State, Summary};
 
 use crate::cli::KeepArguments;
 
+/// The user's folder of this program for what is kept between its runs: `what`, for which `option` names another one.
+pub(crate) fn state_folder(what: &str, option: &str) -> Result<PathBuf> {
+    let state = match std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()) {
+        Some(path) => PathBuf::from(path),
+        None => std::env::home_dir()
+            .with_context(|| format!("finding a folder for {what}: set HOME, or name one with {option}"))?
+            .join(".local/state"),
+    };
+    Ok(state.join("comeback"))
+}
+
 /// The folder for a disk: the one that was named, or one beside the image; a block device has no place beside it.
 pub(crate) fn folder(arguments: &KeepArguments, image: &Image) -> Result<PathBuf> {
     if let Some(folder) = &arguments.keep {
@@ -18,13 +29,7 @@ pub(crate) fn folder(arguments: &KeepArguments, image: &Image) -> Result<PathBuf
     if image.format() != Format::BlockDevice {
         return Ok(Saved::folder_for(image.path()));
     }
-    let state = match std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()) {
-        Some(path) => PathBuf::from(path),
-        None => std::env::home_dir()
-            .context("finding a folder for the saved bytes: set HOME, or name one with --keep")?
-            .join(".local/state"),
-    };
-    let state = state.join("comeback");
+    let state = state_folder("the saved bytes", "--keep")?;
     let name = image
         .path()
         .file_name()

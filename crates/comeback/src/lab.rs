@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{LabArguments, LabCommand, LabEvent, LabFault, LabUp};
 use crate::exit::Exit;
-use crate::output;
+use crate::{keep, output};
 
 /// How long a lab may take to come up: the disks of its scenario are copied first.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -65,13 +65,7 @@ fn folder(arguments: &LabArguments) -> Result<PathBuf> {
     if let Some(folder) = &arguments.state {
         return Ok(folder.clone());
     }
-    let state = match std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()) {
-        Some(path) => PathBuf::from(path),
-        None => std::env::home_dir()
-            .context("finding a folder for the lab: set HOME, or name one with --state")?
-            .join(".local/state"),
-    };
-    Ok(state.join("comeback/lab"))
+    Ok(keep::state_folder("the lab", "--state")?.join("lab"))
 }
 
 /// The lab that runs in a folder, if one does.

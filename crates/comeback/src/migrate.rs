@@ -1,7 +1,7 @@
 //! `comeback migrate`, `resume`, `rollback` and `finalize`: all that changes anything in an account.
 
 use std::io::{BufRead as _, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::cli::{
 };
 use crate::exit::{Exit, Expected};
 use crate::narrator::{Json, Lines};
-use crate::{account, output, plan, plan_text, runs};
+use crate::{account, keep, output, plan, plan_text, runs};
 
 /// How long one try to reach a host may take; it is tried again for as long as `--host-within` says.
 const ANSWERS: Duration = Duration::from_secs(15);
@@ -32,12 +32,7 @@ const ANSWERS: Duration = Duration::from_secs(15);
 pub(crate) fn store(arguments: &StateArguments) -> Result<Store> {
     let folder = match &arguments.state {
         Some(folder) => folder.clone(),
-        None => match std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()) {
-            Some(path) => PathBuf::from(path).join("comeback"),
-            None => std::env::home_dir()
-                .context("finding a folder for the journal: set HOME, or name one with --state")?
-                .join(".local/state/comeback"),
-        },
+        None => keep::state_folder("the journal", "--state")?,
     };
     Ok(Store::open(&folder)?)
 }

@@ -25,7 +25,7 @@ impl Action for Root {
     }
 
     fn title(&self) -> String {
-        format!("convert the root for {}", "HVM")
+        "convert the root for HVM".to_owned()
     }
 
     fn calls(&self) -> Vec<&'static Call> {
