@@ -1,0 +1,3 @@
+//! Which instances will not come back, by which date, and what was not looked at.
+
+pub mod model;
