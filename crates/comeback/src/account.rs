@@ -3,6 +3,8 @@
 use anyhow::{Context as _, Result};
 use comeback_cloud::{CloudError, Filter, InstanceId, Options, Region, Session};
 
+use comeback_migrate::action::TAG_RUN;
+
 use crate::cli::AccountArguments;
 use crate::exit::Expected;
 
@@ -73,6 +75,10 @@ async fn by_name(region: &Region, name: &str) -> Result<InstanceId> {
         Filter::new("instance-state-name", ["pending", "running", "stopping", "stopped"]),
     ];
     let mut found = region.instances_where(&named).await.map_err(explained)?;
+    // A run's host bears its source's name from the start; until the run is finalized the name means the source.
+    if found.iter().any(|instance| !instance.tags.contains_key(TAG_RUN)) {
+        found.retain(|instance| !instance.tags.contains_key(TAG_RUN));
+    }
     match found.len() {
         0 => Err(Expected::Refused(format!("{name}: no instance of {} has this id or name", region.name())).into()),
         1 => Ok(found.remove(0).id),

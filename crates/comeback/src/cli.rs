@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit;
+use crate::given::Given;
 
 /// Bring servers back: make the disk of a paravirtual (PV) guest boot as HVM, prove it by booting it, and take it back.
 ///
@@ -498,7 +499,7 @@ pub(crate) struct MigrateArguments {
     #[command(flatten)]
     pub(crate) account: AccountArguments,
     #[command(flatten)]
-    pub(crate) wishes: WishArguments,
+    pub(crate) wishes: Given<WishArguments>,
     #[command(flatten)]
     pub(crate) state: StateArguments,
 }

@@ -5,6 +5,7 @@ mod cli;
 mod convert;
 mod earlier;
 mod exit;
+mod given;
 mod iam_policy;
 mod inspect;
 mod keep;

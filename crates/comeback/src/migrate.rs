@@ -143,6 +143,20 @@ async fn region_of(plan: &Plan, account: &AccountArguments) -> Result<Region> {
     Ok(region)
 }
 
+/// A plan that was saved is carried out as it is: a wish beside it would be lost without a word.
+fn refuse_wishes(file: &Path, options: &[String]) -> Result<()> {
+    if options.is_empty() {
+        return Ok(());
+    }
+    Err(Expected::Usage(format!(
+        "{} has no say beside {}, which holds plans that were made already; make them again with it: \
+         comeback plan INSTANCE {0} … -o FILE",
+        options.join(" "),
+        file.display()
+    ))
+    .into())
+}
+
 pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
     let store = store(&arguments.state)?;
     account::wait(async {
@@ -153,13 +167,14 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
         };
         let plans = match file {
             Some(file) => {
+                refuse_wishes(file, &arguments.wishes.options)?;
                 let plans = plan::load(file)?;
                 plan::refuse_stale(&region, &plans).await?;
                 plans
             }
             None => {
                 let ids = account::instances(&region, &arguments.instances).await?;
-                let made = plan::make(&region, &ids, &plan::wishes(&arguments.wishes)).await?;
+                let made = plan::make(&region, &ids, &plan::wishes(&arguments.wishes.values)).await?;
                 made.tell_refused();
                 if !made.refused.is_empty() {
                     return Ok(Exit::Blocked);
@@ -184,6 +199,10 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
         if !agreed(&arguments.carry, &question)? {
             output::say("Nothing was done.\n");
             return Ok(Exit::Blocked);
+        }
+        if !arguments.carry.yes {
+            // A question can wait for hours, and what was agreed to must still be so.
+            plan::refuse_stale(&region, &plans).await?;
         }
         if arguments.carry.json {
             Json::begin()?;
