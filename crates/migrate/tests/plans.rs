@@ -58,9 +58,10 @@ async fn losses_are_told() {
     };
     let archive = told("archive").await;
     assert!(archive.iter().any(|id| id == "instance-store-lost"), "{archive:?}");
-    assert!(!archive.iter().any(|id| id == "key-not-checked"), "{archive:?}");
-    let locked = told("locked").await;
-    assert!(locked.iter().any(|id| id == "key-not-checked"), "{locked:?}");
+    assert!(archive.iter().any(|id| id == "key-is-tried"), "{archive:?}");
+    let plain = planned(&World::new("tokyo"), "shop", &wishes()).await.unwrap();
+    let plain: Vec<_> = plain.notices.into_iter().map(|notice| notice.id).collect();
+    assert!(!plain.iter().any(|id| id == "key-is-tried"), "{plain:?}");
 }
 
 #[tokio::test]

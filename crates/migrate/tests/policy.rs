@@ -36,11 +36,16 @@ fn restrict(world: &World, calls: &[&'static comeback_cloud::Action]) {
 /// A migration there and back with these calls only, on the source's own volumes and on copies. What is left is deleted in
 /// between, with the calls that that needs.
 async fn everything(world: &World, allowed: &[&'static comeback_cloud::Action]) -> Result<(), String> {
-    for volumes in [Volumes::Original, Volumes::Copy] {
+    for (name, volumes) in [
+        ("archive", Volumes::Original),
+        ("archive", Volumes::Copy),
+        // Its key is tried.
+        ("locked", Volumes::Original),
+    ] {
         restrict(world, allowed);
         let mut wishes = wishes();
         wishes.volumes = volumes;
-        let plan = world.plan("archive", &wishes).await;
+        let plan = world.plan(name, &wishes).await;
         let run = run_id();
         let mut engine = world.begin(&plan, &run, None).await;
         let state = engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();

@@ -6,7 +6,8 @@ mod world;
 
 use comeback_cloud::Filter;
 use comeback_cloud::model::{InstanceState, Virtualization};
-use comeback_migrate::engine::OnFailure;
+use comeback_lab::{Fault, FaultKind};
+use comeback_migrate::engine::{Engine, OnFailure};
 use comeback_migrate::plan::Volumes;
 use comeback_migrate::run::State;
 use world::{World, actions_of, differences, run_id, wishes};
@@ -124,4 +125,74 @@ async fn every_action_and_undo_twice() {
     engine.back(&actions_of(&plan)).await.unwrap();
     let differ = differences(&before, &back.finalized(&plan, &run).await);
     assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// A key that may be used is tried, twice as well, and nothing is left of that.
+#[tokio::test]
+async fn an_encrypted_volume_is_migrated_and_taken_back() {
+    let world = World::new("estate");
+    let before = world.state();
+    let plan = world.plan("locked", &wishes()).await;
+    let run = run_id();
+    let mut context = world.context(&plan, &run, None).await;
+    // It was stopped before.
+    context.start_source = false;
+    let value = serde_json::to_value(&plan).unwrap();
+    let mut engine = Engine::begin(world.journal(), context, &value, None).await.unwrap();
+    engine.stutter();
+    let state = engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();
+    assert_eq!(state, State::Complete, "{:?}", world.reporter.failures());
+    let tried = [Filter::new("tag:comeback:action", ["protect/keys"])];
+    let left = world.region(None).await.volumes_where(&tried).await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    engine.back(&actions_of(&plan)).await.unwrap();
+    let differ = differences(&before, &world.finalized(&plan, &run).await);
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// A key that may not be used shows while the source still runs.
+#[tokio::test]
+async fn a_key_that_may_not_be_used_ends_the_run_before_the_stop() {
+    let world = World::new("estate");
+    let before = world.state();
+    let plan = world.plan("locked", &wishes()).await;
+    let run = run_id();
+    let mut engine = world.begin(&plan, &run, None).await;
+    world.lab.faults().set(Fault::new(FaultKind::Kms));
+    let state = engine.forward(&actions_of(&plan), OnFailure::RollBack).await.unwrap();
+    assert_eq!(state, State::RolledBack, "{:?}", world.reporter.failures());
+    let failures = world.reporter.failures();
+    let key = plan.source.volumes[0].kms_key.as_deref().unwrap();
+    assert!(
+        failures.len() == 1 && failures[0].starts_with("protect/keys: ") && failures[0].contains(key),
+        "{failures:?}"
+    );
+    assert_eq!(
+        world
+            .lab
+            .calls()
+            .keys()
+            .filter(|call| call.contains("StopInstances"))
+            .count(),
+        0
+    );
+    let source = world.region(None).await.instance(plan.instance()).await.unwrap();
+    assert_eq!(source.state, plan.source.instance.state);
+    let differ = differences(&before, &world.finalized(&plan, &run).await);
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// Granted meanwhile, the key is tried anew: the volume that failed does not decide again.
+#[tokio::test]
+async fn a_key_that_was_granted_meanwhile_is_tried_anew() {
+    let world = World::new("estate");
+    let plan = world.plan("locked", &wishes()).await;
+    let run = run_id();
+    let mut engine = world.begin(&plan, &run, None).await;
+    world.lab.faults().set(Fault::new(FaultKind::Kms));
+    let state = engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();
+    assert_eq!(state, State::Failed);
+    world.lab.faults().clear(None);
+    let state = engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();
+    assert_eq!(state, State::Complete, "{:?}", world.reporter.failures());
 }

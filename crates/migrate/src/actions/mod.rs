@@ -6,6 +6,7 @@ pub(crate) mod convert;
 pub(crate) mod detach;
 pub(crate) mod host;
 pub(crate) mod identity;
+pub(crate) mod keys;
 pub(crate) mod place;
 pub(crate) mod protect;
 pub(crate) mod start;
@@ -25,8 +26,9 @@ pub fn all(plan: &Plan) -> Vec<Box<dyn Action>> {
         Box::new(protect::Lease),
         Box::new(protect::Hold),
         Box::new(protect::Snapshots { stopped: false }),
-        Box::new(stop::Source),
     ];
+    actions.extend(keys::all(plan));
+    actions.push(Box::new(stop::Source));
     match plan.volumes {
         Volumes::Original => {
             let volumes = plan.target.devices.iter().cloned();
@@ -77,6 +79,8 @@ pub(crate) fn calls() -> Vec<&'static Call> {
         Box::new(protect::Lease),
         Box::new(protect::Hold),
         Box::new(protect::Snapshots { stopped: false }),
+        Box::new(keys::Try),
+        Box::new(keys::Discard),
         Box::new(stop::Source),
         Box::new(detach::Detach { device: device() }),
         Box::new(detach::Copy { device: device() }),

@@ -78,16 +78,14 @@ pub fn of(plan: &Plan, store_gb: u64) -> Vec<Notice> {
         let foreign = key_account(key).is_some_and(|owner| owner != plan.account.as_str());
         let whose = if foreign { ", which is another account's" } else { "" };
         note(
-            Level::Warning,
-            "key-not-checked",
+            Level::Info,
+            "key-is-tried",
             format!(
-                "{} is encrypted with {key}{whose}: whether that key may still be used shows only when the volume is attached \
-                 again, at the target or, after a rollback, at the source",
+                "{} is encrypted with {key}{whose}: whether that key may still be used is tried before anything stops, with a \
+                 volume that is made from a snapshot and deleted again",
                 volume.id
             ),
-            Some(
-                "aws kms describe-key tells whether it is enabled; its policy has to allow kms:CreateGrant and kms:Decrypt",
-            ),
+            Some("its policy has to allow kms:CreateGrant, kms:Decrypt and kms:GenerateDataKeyWithoutPlaintext"),
         );
     }
     if source.placement.group.is_some() || source.placement.host.is_some() {
