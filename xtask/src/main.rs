@@ -59,8 +59,13 @@ enum Command {
     },
     /// Make a Python with boto3 and the AWS command line, which check the lab, and print where it is.
     Python,
-    /// Show the main job on a disk made for it: install what is missing, build, convert, boot.
-    Demo,
+    /// Show the incident: a paravirtual instance in Tokyo does not survive its reboot, and comes back as HVM. Installs what is
+    /// missing, builds, and runs on an EC2 of its own.
+    Demo {
+        /// What to show.
+        #[arg(value_enum, default_value = "incident")]
+        what: Show,
+    },
     /// Run all tests, whole boots included.
     Test {
         /// Leave out what takes long: the boots and the check of licences.
@@ -77,6 +82,15 @@ enum Command {
     Xen(xen::Arguments),
 }
 
+/// What a demo shows.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Show {
+    /// The nine steps on EC2, and the way back.
+    Incident,
+    /// One disk: inspect, convert, rehearse, revert.
+    Disk,
+}
+
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Setup { groups } => packages::install(if groups.is_empty() { Group::ALL } else { &groups }),
@@ -85,7 +99,8 @@ fn main() -> Result<()> {
         Command::Build { release } => program::command(release),
         Command::Guests { names } => guests::command(&names),
         Command::Python => python::command(),
-        Command::Demo => demo::command(),
+        Command::Demo { what: Show::Incident } => demo::incident::command(),
+        Command::Demo { what: Show::Disk } => demo::disk::command(),
         Command::Bench { runs } => bench::command(runs),
         Command::Test { quick } => test::command(quick),
         Command::Xen(arguments) => xen::command(&arguments),

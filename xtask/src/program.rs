@@ -11,7 +11,8 @@ pub(crate) fn ready(release: bool) -> Result<PathBuf> {
     packages::install(&[packages::Group::Build, packages::Group::Assets])?;
     let boot = assets::ready()?;
     let mut command = cache::cargo("build")?;
-    command.args(["--package", "comeback"]);
+    // The whole workspace is selected for the features of its dependencies, so that nothing is built twice.
+    command.args(["--workspace", "--bin", "comeback"]);
     if release {
         command.arg("--release");
     }

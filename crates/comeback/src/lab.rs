@@ -29,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 struct Running {
     pid: u32,
     port: u16,
+    ssh_port: u16,
     region: String,
 }
 
@@ -41,6 +42,7 @@ pub(crate) fn run(arguments: &LabArguments) -> Result<Exit> {
         LabCommand::Console { instance } => {
             let console = client(&folder)?.bytes("/lab/console", &json!({ "name": instance }))?;
             let text = String::from_utf8_lossy(&console);
+            let text = output::without_escapes(&text);
             let lines: Vec<String> = text.lines().map(output::printable).collect();
             output::print(&(lines.join("\n") + "\n"))?;
             Ok(Exit::Done)
@@ -186,6 +188,8 @@ fn exports(running: &Running) -> Result<Exit> {
     for (name, value) in variables {
         lines.push_str(&format!("export {name}={}\n", quoted(&value)));
     }
+    // Not AWS's, but comeback's own: where its instances are reached by SSH.
+    lines.push_str(&format!("export COMEBACK_SSH_PORT={}\n", running.ssh_port));
     // A token or a profile of a real account would win over the keys, or fail.
     lines.push_str("unset AWS_SESSION_TOKEN AWS_PROFILE\n");
     output::print(&lines)?;
@@ -243,6 +247,7 @@ fn serve(folder: &Path, arguments: &LabUp) -> Result<Exit> {
     let running = Running {
         pid: std::process::id(),
         port: serving.address().port(),
+        ssh_port: arguments.ssh_port,
         region: arguments.region.clone(),
     };
     let text = serde_json::to_string(&running).context("describing the lab")?;

@@ -22,6 +22,22 @@ pub(crate) fn printable(text: &str) -> String {
     safe
 }
 
+/// A console's text without what moves the cursor and colours it, as `ESC [ … letter`, and with one line end for each line.
+pub(crate) fn without_escapes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.chars().filter(|c| *c != '\r').peekable();
+    while let Some(c) = rest.next() {
+        if c == '\u{1b}' && rest.next_if_eq(&'[').is_some() {
+            // ECMA-48: parameters and intermediates, then one final byte.
+            while rest.next_if(|c| matches!(c, ' '..='?')).is_some() {}
+            rest.next_if(|c| matches!(c, '@'..='~'));
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
 /// Prints to standard output; an error is the caller's.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
@@ -143,6 +159,12 @@ mod tests {
     fn what_steers_a_terminal_is_made_visible() {
         assert_eq!(printable("a\x1b[2Jb\u{202e}c\td"), "a\\u{1b}[2Jb\\u{202e}c\td");
         assert_eq!(printable("日本語"), "日本語");
+    }
+
+    #[test]
+    fn a_console_loses_its_colours_and_nothing_else() {
+        let console = "[\u{1b}[0;32m  OK  \u{1b}[0m] Up\r\n\u{1b}[H\u{1b}[Jlogin: \u{1b}]0;title\u{7}";
+        assert_eq!(without_escapes(console), "[  OK  ] Up\nlogin: \u{1b}]0;title\u{7}");
     }
 
     #[test]

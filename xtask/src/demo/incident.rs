@@ -1,0 +1,267 @@
+//! `cargo xtask demo`: the incident. A paravirtual instance in Tokyo does not survive its reboot; the nine steps bring it back as
+//! HVM, with its data, its address and its tags. A second one goes there and back, and runs as PV again.
+//!
+//! Everything is done by the commands that a person would type, on `comeback lab`, whose instances are virtual machines.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::stage::{Stage, say};
+use crate::{agent, assets, guests, packages, program, run};
+
+/// The recipes of the machines that it needs: the guest, and the host that converts it.
+const GUESTS: [&str; 2] = ["tokyo", "lab-host"];
+/// SSH to all instances: 22 may be this machine's own.
+const SSH_PORT: u16 = 2222;
+/// How long a machine may take to boot under emulation.
+const BOOT: Duration = Duration::from_secs(400);
+/// What the guest's own checksums say, asked by SSH.
+const DATA: &str = "cd /srv/data && sha256sum -c SHA256SUMS";
+
+pub(crate) fn command() -> Result<()> {
+    say("Packages that are needed and not there are installed from Debian");
+    packages::install(packages::Group::ALL)?;
+    say("Building comeback (a quarter of an hour on a fresh machine, seconds later)");
+    let program = program::ready(false)?;
+    let folder = program.parent().context("the program has no folder")?;
+    assets::copy_beside(&assets::ready()?, folder)?;
+    agent::copy_beside(&agent::ready()?, folder)?;
+    say("Making the machines of the incident (minutes on a fresh machine, nothing later)");
+    let recipes = guests::recipes(&GUESTS.map(str::to_owned))?;
+    let disks = guests::ready(&recipes)?;
+    let names: Vec<&str> = recipes.iter().map(|recipe| recipe.name.as_str()).collect();
+    let demo = Incident::new(&program, names.into_iter().zip(disks))?;
+    demo.show()
+}
+
+struct Incident {
+    stage: Stage,
+    started: Instant,
+}
+
+impl Drop for Incident {
+    fn drop(&mut self) {
+        // Its machines must not outlive the demo, however it ends.
+        let _ = self
+            .stage
+            .shell("comeback lab reset")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+impl Incident {
+    fn new(program: &Path, disks: impl Iterator<Item = (impl AsRef<Path>, impl AsRef<Path>)>) -> Result<Self> {
+        let mut stage = Stage::new(program)?;
+        let guests = stage.path("guests");
+        fs::create_dir(&guests).with_context(|| format!("creating {}", guests.display()))?;
+        for (name, disk) in disks {
+            let link = guests.join(name).with_extension("img");
+            std::os::unix::fs::symlink(disk, &link).with_context(|| format!("creating {}", link.display()))?;
+        }
+        stage.set("COMEBACK_GUESTS_DIR", guests);
+        // Its own runs and its own lab, apart from those of the person who looks on.
+        stage.set("XDG_STATE_HOME", stage.path("state"));
+        // So that what is typed is what one would type: port and key are in the configuration.
+        let configuration = format!(
+            "Host *\n Port {SSH_PORT}\n User root\n IdentityFile {}\n IdentitiesOnly yes\n BatchMode yes\n ConnectTimeout 5\n LogLevel ERROR\n StrictHostKeyChecking no\n UserKnownHostsFile /dev/null\n",
+            guests::key()?.display()
+        );
+        let path = stage.path("ssh_config");
+        fs::write(&path, configuration).with_context(|| format!("writing {}", path.display()))?;
+        Ok(Self {
+            stage,
+            started: Instant::now(),
+        })
+    }
+
+    fn show(mut self) -> Result<()> {
+        say("1. An EC2 on this machine, with a paravirtual instance in Tokyo whose kernel image is aki-44992845");
+        self.up()?;
+        for name in ["shop", "shop-2"] {
+            self.until(name, "up")?;
+        }
+        self.stage.run("comeback lab status", 0)?;
+        let shop = self.instance("shop")?;
+        let address = text(&shop, "address")?;
+        say("Its data, by its own checksums");
+        self.ssh(&address, DATA)?;
+
+        say("2. AWS reboots it, as it said it would, and it does not come back");
+        let died = Instant::now();
+        self.stage.run("comeback lab event fire shop", 0)?;
+        self.until("shop", "dead")?;
+        self.stage.run("comeback lab status", 0)?;
+        self.stage.run("comeback lab console shop | tail -n 14", 0)?;
+        self.stage.run(&format!("ssh -F ssh_config {address} true"), 255)?;
+
+        say("3. What bringing it back would do");
+        self.stage.run("comeback plan shop --output plan.json", 0)?;
+        say("4. The nine steps");
+        let check = format!("ssh -F ssh_config $COMEBACK_ADDRESS \"{DATA}\"");
+        self.stage.run(
+            &format!("comeback migrate shop --yes --verify-port 8080 --verify-command '{check}'"),
+            0,
+        )?;
+        self.answers(&address)?;
+        let outage = died.elapsed();
+        say("It is back, at its old address, with its data, on current hardware");
+        self.ssh(&address, DATA)?;
+        self.stage
+            .run(&format!("curl -s http://{address}:8080/ | head -n 3"), 0)?;
+        self.stage.run("comeback lab status", 0)?;
+        let run = self.run_of("i-", 0)?;
+        self.stage.run(&format!("comeback finalize {run} --yes"), 0)?;
+        self.ssh(&address, DATA)?;
+        let downtime = self.downtime(&run)?;
+
+        say(
+            "5. And back: shop-2 goes the same way, and is taken back. Its disk is not reverted, and boots as PV all the same",
+        );
+        let second = self.instance("shop-2")?;
+        let (address, id) = (text(&second, "address")?, text(&second, "id")?);
+        self.stage.run(&format!("comeback migrate {id} --yes"), 0)?;
+        let run = self.run_of(&id, 1)?;
+        let turned = Instant::now();
+        self.stage.run(&format!("comeback rollback {run} --start --yes"), 0)?;
+        self.until(&id, "up")?;
+        self.answers(&address)?;
+        let back = turned.elapsed();
+        self.ssh(&address, DATA)?;
+        self.stage.run("comeback lab status", 0)?;
+        let now = self.instance(&id)?;
+        ensure!(
+            text(&now, "virtualization")? == "paravirtual" && text(&now, "address")? == address,
+            "the source is not what it was: {now}"
+        );
+
+        say("What happened");
+        println!(
+            "shop    died at AWS's reboot and was back as HVM {} s later, by nine steps of which none",
+            outage.as_secs()
+        );
+        println!("        needed its guest to run; {downtime} s of these were the migration. All checksums are equal.");
+        println!(
+            "shop-2  went to HVM and back to PV in {} s, with all that it had.",
+            back.as_secs()
+        );
+        println!(
+            "Nothing of AWS was needed. All of it took {} s.",
+            self.started.elapsed().as_secs()
+        );
+        Ok(())
+    }
+
+    /// Starts the lab, and leads all further commands to it.
+    fn up(&mut self) -> Result<()> {
+        println!("$ eval \"$(comeback lab up --ssh-port {SSH_PORT})\"");
+        let mut command = self.stage.shell(&format!("comeback lab up --ssh-port {SSH_PORT}"));
+        let exports = run::text(command.stderr(Stdio::inherit()))?;
+        for line in exports.lines() {
+            if let Some((name, value)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) {
+                self.stage.set(name, value.trim_matches('\''));
+            } else if let Some(names) = line.strip_prefix("unset ") {
+                // Set to nothing they are as good as not there.
+                for name in names.split_whitespace() {
+                    self.stage.set(name, "");
+                }
+            }
+        }
+        println!();
+        Ok(())
+    }
+
+    /// All instances that are there, by id.
+    fn instances(&self) -> Result<BTreeMap<String, Value>> {
+        let said = run::text(&mut self.stage.shell("comeback lab status --json"))?;
+        let status: Value = serde_json::from_str(&said).context("reading the state of the lab")?;
+        let instances = status["instances"].as_array().context("the lab names no instances")?;
+        instances
+            .iter()
+            .map(|instance| Ok((text(instance, "id")?, instance.clone())))
+            .collect()
+    }
+
+    /// One instance, by its id or name. A name is the source's until it has moved.
+    fn instance(&self, name: &str) -> Result<Value> {
+        let mut found = self.instances()?.into_values().filter(|instance| {
+            instance["id"] == name || (instance["name"] == name && instance["state"] != "terminated")
+        });
+        found.next().with_context(|| format!("the lab has no instance {name}"))
+    }
+
+    /// Waits until an instance is `up` or `dead`.
+    fn until(&self, name: &str, condition: &str) -> Result<()> {
+        let until = Instant::now() + BOOT;
+        loop {
+            let instance = self.instance(name)?;
+            let now = text(&instance, "condition")?;
+            if now == condition || now.starts_with(&format!("{condition}:")) {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < until,
+                "{name} was to be {condition} within {} s, and is {now}",
+                BOOT.as_secs()
+            );
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    /// Waits until somebody answers by SSH.
+    fn answers(&self, address: &str) -> Result<()> {
+        let until = Instant::now() + BOOT;
+        let line = format!("ssh -F ssh_config {address} true 2>/dev/null");
+        while !self.stage.shell(&line).status().context("starting ssh")?.success() {
+            if Instant::now() > until {
+                bail!("{address} does not answer by SSH");
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        Ok(())
+    }
+
+    fn ssh(&self, address: &str, command: &str) -> Result<()> {
+        self.stage.run(&format!("ssh -F ssh_config {address} '{command}'"), 0)
+    }
+
+    /// The run of an instance, of as many as there have to be.
+    fn run_of(&self, instance: &str, earlier: usize) -> Result<String> {
+        let said = run::text(&mut self.stage.shell("comeback runs --json"))?;
+        let runs: Value = serde_json::from_str(&said).context("reading the list of runs")?;
+        let runs = runs.as_array().context("the list of runs is none")?;
+        ensure!(
+            runs.len() == earlier + 1,
+            "{} runs instead of {}",
+            runs.len(),
+            earlier + 1
+        );
+        let run = runs.iter().find(|run| {
+            run["instance"]
+                .as_str()
+                .is_some_and(|id| earlier == 0 || id == instance)
+        });
+        text(run.context("the instance has no run")?, "run")
+    }
+
+    /// Seconds from the order to stop to the last proof, as the journal has them.
+    fn downtime(&self, run: &str) -> Result<String> {
+        let said = run::text(&mut self.stage.shell(&format!("comeback status {run}")))?;
+        let line = said.lines().find_map(|line| line.trim().strip_prefix("Downtime: "));
+        let seconds = line.and_then(|line| line.split_once(" s,"));
+        Ok(seconds.context("the run has no downtime")?.0.to_owned())
+    }
+}
+
+/// A text in a value.
+fn text(value: &Value, name: &str) -> Result<String> {
+    let text = value[name].as_str();
+    Ok(text.with_context(|| format!("{value} has no {name}"))?.to_owned())
+}
