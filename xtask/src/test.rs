@@ -45,12 +45,16 @@ pub(crate) fn command(quick: bool) -> Result<()> {
         deny()?;
     }
     step(started, "cargo test");
-    run::loudly(
-        cache::cargo("test")?
-            .arg("--workspace")
-            .env("COMEBACK_BOOT_ASSETS", &boot)
-            .env("COMEBACK_AGENT", &agent),
-    )?;
+    let mut tests = cache::cargo("test")?;
+    tests
+        .arg("--workspace")
+        .env("COMEBACK_BOOT_ASSETS", &boot)
+        .env("COMEBACK_AGENT", &agent);
+    if quick {
+        // A tenth of the damaged disks.
+        tests.env("COMEBACK_QUICK", "1");
+    }
+    run::loudly(&mut tests)?;
     if quick {
         eprintln!("\nThe boots and the hundreds of runs were left out: `cargo xtask test` runs them.");
         return Ok(());
@@ -70,6 +74,9 @@ pub(crate) fn command(quick: bool) -> Result<()> {
         "--ignored",
         "--nocapture",
     ]))?;
+
+    step(started, "runs on the command line whose host does not answer");
+    run::loudly(cache::cargo("test")?.args(["--workspace", "--test", "migrate", "--", "--ignored"]))?;
 
     step(started, "the lab, by boto3 and the AWS command line");
     run::loudly(
@@ -112,6 +119,19 @@ pub(crate) fn command(quick: bool) -> Result<()> {
         cache::cargo("test")?
             .args(["--workspace", "--test", "machines"])
             .args(["--", "--ignored", "--test-threads", "1"])
+            .env("COMEBACK_GUESTS", named.join("\n"))
+            .env("COMEBACK_SSH_KEY", guests::key()?),
+    )?;
+    step(
+        started,
+        "the incident, from the reboot that kills to the way back: five minutes",
+    );
+    run::loudly(
+        cache::cargo("test")?
+            .args(["--workspace", "--test", "incident"])
+            .args(["--", "--ignored", "--nocapture"])
+            .env("COMEBACK_AGENT", &agent)
+            .env("COMEBACK_BOOT_ASSETS", &boot)
             .env("COMEBACK_GUESTS", named.join("\n"))
             .env("COMEBACK_SSH_KEY", guests::key()?),
     )?;

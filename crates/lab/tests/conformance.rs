@@ -24,7 +24,9 @@ fn run(scenario: &str, program: &Path, script: &str) {
         .unwrap();
     let serving = lab.serve(0).unwrap();
     let keys = lab.keys().remove(0);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
+    let script = Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("tests")
+        .join(script);
     let output = Command::new(program)
         .arg(&script)
         .env("AWS_ENDPOINT_URL", serving.url())

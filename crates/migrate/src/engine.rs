@@ -147,13 +147,14 @@ impl Engine {
             State::RolledBack => return Err(self.refuse("it is over: `comeback migrate` begins a new one")),
             State::Finalizing | State::Finalized => return Err(self.refuse("`comeback finalize` goes on with that")),
         }
-        if self.record.state != State::Running {
+        if self.record.state == State::Running {
+            self.tell(Event::Run {
+                run: self.context.run.clone(),
+                state: State::Running,
+            });
+        } else {
             self.enter(State::Running).await?;
         }
-        self.tell(Event::Run {
-            run: self.context.run.clone(),
-            state: State::Running,
-        });
         for action in actions {
             if let Some(Progress::Done(_)) = self.record.progress(&action.id()) {
                 continue;
@@ -185,13 +186,14 @@ impl Engine {
             }
             _ => {}
         }
-        if self.record.state != State::RollingBack {
+        if self.record.state == State::RollingBack {
+            self.tell(Event::Run {
+                run: self.context.run.clone(),
+                state: State::RollingBack,
+            });
+        } else {
             self.enter(State::RollingBack).await?;
         }
-        self.tell(Event::Run {
-            run: self.context.run.clone(),
-            state: State::RollingBack,
-        });
         let mut stuck = false;
         for action in actions.iter().rev() {
             match self.record.progress(&action.id()) {

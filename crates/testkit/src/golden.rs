@@ -338,9 +338,15 @@ pub fn load_all(folder: &Path) -> Result<Vec<GoldenGuest>, Error> {
     folders.iter().map(|folder| load(folder)).collect()
 }
 
+/// The folder of the package whose test this is, as cargo says while it runs: what is compiled in would be that of another
+/// checkout, where two build into one folder.
+fn package() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+}
+
 /// Where this repository keeps its golden guests.
 pub fn repository_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/golden")
+    package().join("../../guests/golden")
 }
 
 impl KernelEntry {

@@ -140,7 +140,7 @@ pub fn bless() -> bool {
 
 /// The root of the repository.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../..")
 }
 
 /// Runs `work` on every item, on as many threads as there are processors, and returns the results in order.
