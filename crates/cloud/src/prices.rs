@@ -53,6 +53,12 @@ pub fn hourly(instance_type: &str, region: &RegionName) -> Option<Price> {
     Some(Price::dollars(amount, INSTANCE_SOURCE))
 }
 
+/// Types whose price is known in some region.
+pub fn types() -> impl Iterator<Item = &'static str> {
+    let lines = INSTANCE_TABLE.lines().filter(|line| !line.starts_with('#'));
+    lines.skip(1).filter_map(|line| line.split(',').next())
+}
+
 /// What an instance of a type costs in a month of 730 hours.
 pub fn monthly(instance_type: &str, region: &RegionName) -> Option<Price> {
     let hourly = hourly(instance_type, region)?;

@@ -8,13 +8,10 @@ use std::collections::BTreeSet;
 
 use comeback_cloud::ids::RegionName;
 use comeback_cloud::model::{Instance, InstanceType};
-use comeback_cloud::prices;
+use comeback_cloud::{market, prices};
 
 use super::refuse::Refusal;
 use super::{Platform, Target};
-
-/// Up to this much memory, in MiB, a source is small: what it does, it does in bursts as a rule.
-const SMALL_MIB: u64 = 4 << 10;
 
 /// What was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,26 +88,11 @@ pub fn choose(source: &Instance, wanted: &Wanted, market: Market<'_>) -> Result<
         platform: Some(platform),
         ..wanted.clone()
     };
-    // A busy server on a burstable type is throttled as soon as its credits are gone.
-    let may_burst = now.burstable || now.memory_mib <= SMALL_MIB;
-    let mut fitting: Vec<_> = market
+    let candidates = market
         .types
         .iter()
-        .filter(|kind| objections(source, Some(now), kind, &wanted, market).is_empty())
-        .filter(|kind| kind.memory_mib >= now.memory_mib && kind.vcpus >= now.vcpus)
-        .filter(|kind| may_burst || !kind.burstable)
-        .collect();
-    // What costs nothing known comes after what has a price.
-    let price = |kind: &InstanceType| prices::hourly(&kind.name, market.region).map_or(u64::MAX, |price| price.micros);
-    fitting.sort_by_key(|kind| {
-        (
-            price(kind),
-            !kind.current_generation,
-            kind.memory_mib,
-            kind.vcpus,
-            kind.name.clone(),
-        )
-    });
+        .filter(|kind| objections(source, Some(now), kind, &wanted, market).is_empty());
+    let fitting = market::as_large(now, candidates, market.region);
     let Some(best) = fitting.first() else {
         return Err(Refusal::new(
             "no-type",
@@ -133,7 +115,7 @@ pub fn choose(source: &Instance, wanted: &Wanted, market: Market<'_>) -> Result<
         "{} has {} processors and {} MiB, {} has {} and {}",
         best.name, best.vcpus, best.memory_mib, now.name, now.vcpus, now.memory_mib
     )];
-    if price(best) < u64::MAX {
+    if prices::hourly(&best.name, market.region).is_some() {
         why.push(format!(
             "it is the cheapest of {} {} types that are as large and offered in {}",
             fitting.len(),
