@@ -3,6 +3,7 @@
 //! Texts of AWS with a closed list of values are enums with an `Other`, so that a value that is new to this program is
 //! kept and shown instead of lost.
 
+pub mod account;
 pub mod address;
 pub mod attributes;
 pub mod identity;
@@ -24,6 +25,7 @@ pub(crate) use text::text_enum;
 /// Tags: key to value.
 pub type Tags = BTreeMap<String, String>;
 
+pub use account::{AccountStatus, KnownRegion, OrganizationAccount};
 pub use address::Address;
 pub use attributes::{Attributes, ShutdownBehavior, UserData};
 pub use identity::Identity;

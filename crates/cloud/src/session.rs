@@ -8,7 +8,7 @@ use crate::{
     },
     error::{CloudError, ErrorKind},
     ids::{AccountId, RegionName},
-    model::Identity,
+    model::{AccountStatus, Identity, KnownRegion, OrganizationAccount},
     poller::{Poller, Polling},
     region::{Region, Shared},
 };
@@ -238,6 +238,69 @@ impl Session {
             .unwrap_or_else(|| RegionName::from_api(STS_REGION));
         self.region(&home).enabled_regions().await
     }
+
+    /// All regions that AWS has, those included that the account has not switched on, in the order of their names.
+    ///
+    /// # Errors
+    /// What a call can fail with.
+    pub async fn known_regions(&self) -> Result<Vec<KnownRegion>, CloudError> {
+        let home = self
+            .default_region()
+            .unwrap_or_else(|| RegionName::from_api(STS_REGION));
+        self.region(&home).known_regions().await
+    }
+
+    /// All accounts of the organization that these credentials are of: its management account's, or a delegated
+    /// administrator's.
+    ///
+    /// # Errors
+    /// What a call can fail with.
+    pub async fn organization(&self) -> Result<Vec<OrganizationAccount>, CloudError> {
+        // Organizations has one endpoint for all regions of a partition, and its model finds it by any of them.
+        let region = self
+            .default_region()
+            .unwrap_or_else(|| RegionName::from_api(STS_REGION));
+        let config = aws_sdk_organizations::config::Builder::from(&self.inner.sdk)
+            .region(aws_config::Region::new(region.to_string()))
+            .build();
+        let client = aws_sdk_organizations::Client::from_conf(config);
+        let caller = Caller {
+            account: Some(self.inner.identity.account.clone()),
+            region,
+            budget: Arc::new(Budget::new(self.inner.options.share)),
+            observer: self.inner.options.observer.clone(),
+            backoff: self.inner.options.backoff,
+        };
+        let action = &actions::LIST_ACCOUNTS;
+        let mut found = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let answer = caller
+                .call(Ask::new(action, ""), || {
+                    client.list_accounts().set_next_token(next.clone()).send()
+                })
+                .await?;
+            found.extend(answer.accounts.unwrap_or_default().into_iter().filter_map(account));
+            next = answer.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+/// Nothing without the account's number.
+#[allow(
+    deprecated,
+    reason = "`State` has replaced `Status` of late: older endpoints answer `Status` alone"
+)]
+fn account(from: aws_sdk_organizations::types::Account) -> Option<OrganizationAccount> {
+    let status = (from.state.as_ref().map(|state| state.as_str())).or(from.status.as_ref().map(|s| s.as_str()));
+    Some(OrganizationAccount {
+        id: AccountId::from_api(from.id?),
+        name: from.name.filter(|name| !name.is_empty()),
+        status: AccountStatus::from(status.unwrap_or("ACTIVE")),
+    })
 }
 
 /// The same configuration with the credentials of a role. They are fetched when they are first needed, and again before

@@ -22,6 +22,8 @@ actions! {
     /// Takes on a role, of another account too. The SDK makes this call by itself, when credentials are needed: observers
     /// do not see it.
     ASSUME_ROLE = "sts:AssumeRole", false, true, Other;
+    /// Accounts of the organization.
+    LIST_ACCOUNTS = "organizations:ListAccounts", false, true, Other;
     /// Regions of the account.
     DESCRIBE_REGIONS = "ec2:DescribeRegions", false, true, Read;
     /// Instances.

@@ -8,7 +8,7 @@ use crate::{
     convert,
     error::CloudError,
     ids::{ImageId, KernelId, RegionName},
-    model::{Image, InstanceType},
+    model::{Image, InstanceType, KnownRegion},
     request::ImageRequest,
 };
 use aws_sdk_ec2::types::{LocationType, ResourceType};
@@ -22,6 +22,21 @@ const TYPE_PAGE: i32 = 100;
 const OFFERING_PAGE: i32 = 1000;
 
 impl Region {
+    pub(crate) async fn known_regions(&self) -> Result<Vec<KnownRegion>, CloudError> {
+        let ask = Ask::new(&actions::DESCRIBE_REGIONS, "");
+        let answer = self
+            .caller
+            .call(ask, || self.ec2.describe_regions().all_regions(true).send())
+            .await?;
+        let known = answer.regions.unwrap_or_default().into_iter().filter_map(|region| {
+            Some(KnownRegion {
+                name: RegionName::from_api(region.region_name?),
+                enabled: region.opt_in_status.as_deref() != Some("not-opted-in"),
+            })
+        });
+        Ok(known.collect::<BTreeSet<KnownRegion>>().into_iter().collect())
+    }
+
     pub(crate) async fn enabled_regions(&self) -> Result<Vec<RegionName>, CloudError> {
         let ask = Ask::new(&actions::DESCRIBE_REGIONS, "");
         let answer = self
