@@ -41,6 +41,17 @@ pub(crate) struct Role {
     pub(crate) policies: Vec<Policy>,
 }
 
+/// An account of the organization.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Member {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// It is in the list, and no more.
+    pub(crate) suspended: bool,
+    /// Regions that it has not switched on.
+    pub(crate) off: Vec<String>,
+}
+
 /// All keys and roles.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
@@ -52,6 +63,9 @@ pub(crate) struct Accounts {
 pub(crate) struct Saved {
     pub(crate) keys: BTreeMap<String, Key>,
     pub(crate) roles: BTreeMap<String, Role>,
+    /// The first of them manages the others.
+    #[serde(default)]
+    pub(crate) organization: Vec<Member>,
     /// How many session keys were made.
     pub(crate) sessions: u64,
 }
@@ -65,6 +79,13 @@ impl Accounts {
 
     pub(crate) fn saved(&self) -> Saved {
         crate::lock(&self.inner).clone()
+    }
+
+    /// Regions that an account has not switched on.
+    pub(crate) fn off(&self, account: &str) -> Vec<String> {
+        let inner = crate::lock(&self.inner);
+        let member = inner.organization.iter().find(|member| member.id == account);
+        member.map(|member| member.off.clone()).unwrap_or_default()
     }
 
     pub(crate) fn find(&self, key: &str) -> Option<Key> {

@@ -77,7 +77,7 @@ impl Caller<'_> {
                 format!("You are not authorized to perform this operation. {message}"),
             )
             .with_status(403),
-            "ssm" => ApiError::new("AccessDeniedException", message),
+            "ssm" | "organizations" => ApiError::new("AccessDeniedException", message),
             _ => ApiError::new("AccessDenied", message).with_status(403),
         }
     }

@@ -1,7 +1,7 @@
 //! An EC2 endpoint on one machine.
 //!
-//! It serves the EC2 Query protocol with the state rules and error codes of the real one, and what of STS, SSM and ELBv2 a migration
-//! uses. Volumes are sparse files, instances are virtual machines, or, with [`Builder::instant`], state alone.
+//! It serves the EC2 Query protocol with the state rules and error codes of the real one, and what of STS, SSM, ELBv2 and Organizations a migration
+//! and an audit use. Volumes are sparse files, instances are virtual machines, or, with [`Builder::instant`], state alone.
 //!
 //! The way of a request: [`server`] reads it off the wire; [`service`] checks its signature, its rate, the faults that are set and the
 //! key's policy, lets happen what is due in its region ([`engine::settle`]), and calls the function of its action ([`ec2`], [`sts`],
@@ -22,6 +22,7 @@ mod engine;
 mod fault;
 mod files;
 mod normal;
+mod organizations;
 mod pattern;
 mod permission;
 mod policy;

@@ -17,6 +17,7 @@ pub(crate) use build::{build, new_region};
 
 /// Built-in scenarios by name.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("clients", include_str!("../../../lab/scenarios/clients.toml")),
     ("estate", include_str!("../../../lab/scenarios/estate.toml")),
     ("fleet", include_str!("../../../lab/scenarios/fleet.toml")),
     ("tokyo", include_str!("../../../lab/scenarios/tokyo.toml")),
@@ -75,6 +76,15 @@ pub struct Scenario {
 pub(crate) struct AccountPlan {
     /// Twelve digits.
     pub(crate) id: String,
+    /// What the organization calls it.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// It is in the organization's list, and no more.
+    #[serde(default)]
+    pub(crate) suspended: bool,
+    /// Regions that it has not switched on.
+    #[serde(default)]
+    pub(crate) not_opted_in: Vec<String>,
     #[serde(default)]
     pub(crate) access_key: Option<String>,
     /// Names of roles that the other accounts may assume.
@@ -203,6 +213,15 @@ pub(crate) struct InstancePlan {
     /// Without machines: the console line with which it fails when its boot chain runs again.
     #[serde(default)]
     pub(crate) dies_at_reboot: Option<String>,
+    /// It has failed like that when its boot chain last ran, at this time.
+    #[serde(default)]
+    pub(crate) dead_since: Option<String>,
+    /// `default` or `disabled`
+    #[serde(default)]
+    pub(crate) auto_recovery: Option<String>,
+    /// `default` or `disabled`
+    #[serde(default)]
+    pub(crate) reboot_migration: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

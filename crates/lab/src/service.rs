@@ -22,7 +22,7 @@ use crate::state::State;
 use crate::throttle::Throttle;
 use crate::wire::sigv4::{Authorization, Signed};
 use crate::wire::{ApiError, Params, Xml};
-use crate::{Builder, LabError, Scenario, Timings, ec2, elbv2, scenario, ssm, sts};
+use crate::{Builder, LabError, Scenario, Timings, ec2, elbv2, organizations, scenario, ssm, sts};
 
 /// How far back describes can be made to lag.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(10);
@@ -183,8 +183,9 @@ impl Service {
                 format!("The lab has no region {region}; it has {}", NAMES.join(", ")),
             ));
         }
-        let region = scenario::new_region(&self.world, account, region, places.len())
+        let mut region = scenario::new_region(&self.world, account, region, places.len())
             .map_err(|error| ApiError::internal(error.to_string()))?;
+        region.off = self.accounts.off(account);
         let place = Arc::new(Mutex::new(Place {
             region,
             past: VecDeque::new(),
@@ -378,6 +379,23 @@ impl Service {
             let answer = sts::call(&self.accounts, &caller.key.id, action, params, now)?;
             self.dirty.store(true, Ordering::SeqCst);
             return Ok(answer.as_str().to_owned());
+        }
+        if caller.service == "organizations" {
+            caller.permit(None)?;
+            let saved = self.accounts.saved();
+            return organizations::call(&saved, &caller.key.account, action, body).map(|answer| answer.to_string());
+        }
+        if self
+            .accounts
+            .off(&caller.key.account)
+            .iter()
+            .any(|off| off == caller.region)
+        {
+            return Err(ApiError::new(
+                "AuthFailure",
+                "AWS was not able to validate the provided access credentials",
+            )
+            .with_status(401));
         }
         let place = self.place(&caller.key.account, caller.region)?;
         let mut place = crate::lock(&place);

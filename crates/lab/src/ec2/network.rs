@@ -17,13 +17,26 @@ pub(super) fn describe_regions(call: &mut Call<'_>) -> Answer {
             ));
         }
     }
+    let all = call.params.is_set("AllRegions")?;
+    let off = &call.region.off;
+    // Real regions before 2019 cannot be switched off; here, all can be.
+    let state = |name: &str| {
+        if off.iter().any(|off| off == name) {
+            "not-opted-in"
+        } else {
+            "opt-in-not-required"
+        }
+    };
     let filters = Filters::parse(call.params)?;
     let mut found = Vec::new();
     for &name in NAMES {
+        if !all && state(name) == "not-opted-in" {
+            continue;
+        }
         let keep = filters.keep(|filter| match filter {
             "region-name" => one(name),
             "endpoint" => one(format!("ec2.{name}.amazonaws.com")),
-            "opt-in-status" => one("opt-in-not-required"),
+            "opt-in-status" => one(state(name)),
             _ => None,
         })?;
         if keep && (names.is_empty() || names.contains(&name)) {
@@ -34,7 +47,7 @@ pub(super) fn describe_regions(call: &mut Call<'_>) -> Answer {
     xml.list("regionInfo", found, |xml, name| {
         xml.text("regionName", name)
             .text("regionEndpoint", format!("ec2.{name}.amazonaws.com"))
-            .text("optInStatus", "opt-in-not-required");
+            .text("optInStatus", state(name));
     });
     Ok(xml)
 }

@@ -20,6 +20,9 @@ pub(crate) struct Region {
     pub(crate) account: String,
     pub(crate) name: String,
     pub(crate) zones: Vec<String>,
+    /// Regions that the account has not switched on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) off: Vec<String>,
     pub(crate) instances: BTreeMap<String, Instance>,
     pub(crate) volumes: BTreeMap<String, Volume>,
     pub(crate) snapshots: BTreeMap<String, Snapshot>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{InstancePlan, InterfacePlan, RegionPlan, Scenario, ScenarioError, VolumePlan, times};
-use crate::accounts::{Key, Role, Saved};
+use crate::accounts::{Key, Member, Role, Saved};
 use crate::engine::address::{Address, Association};
 use crate::engine::event::Event;
 use crate::engine::image::{Image, ImageMapping};
@@ -43,6 +43,12 @@ pub(crate) fn build(world: &World, scenario: &Scenario) -> Result<(Saved, Vec<Re
         if account.id.len() != 12 || !account.id.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong(format!("the account id {} is not twelve digits", account.id)));
         }
+        saved.organization.push(Member {
+            id: account.id.clone(),
+            name: account.name.clone().unwrap_or_else(|| account.id.clone()),
+            suspended: account.suspended,
+            off: account.not_opted_in.clone(),
+        });
         let policy = account
             .policy
             .as_deref()
@@ -76,10 +82,10 @@ pub(crate) fn build(world: &World, scenario: &Scenario) -> Result<(Saved, Vec<Re
     }
     let mut regions = Vec::new();
     for plan in &scenario.regions {
-        if !scenario.accounts.iter().any(|account| account.id == plan.account) {
-            return Err(wrong(format!("there is no account {}", plan.account)));
-        }
+        let account = scenario.accounts.iter().find(|account| account.id == plan.account);
+        let account = account.ok_or_else(|| wrong(format!("there is no account {}", plan.account)))?;
         let mut region = new_region(world, &plan.account, &plan.name, regions.len())?;
+        region.off.clone_from(&account.not_opted_in);
         fill(world, &mut region, plan)?;
         regions.push(region);
     }
@@ -260,6 +266,16 @@ fn instance(world: &World, region: &mut Region, plan: &InstancePlan, name: &str)
         .id
         .clone();
     let launched = times::parse(&plan.launched, now).ok_or_else(|| wrong(format!("{} is no time", plan.launched)))?;
+    let died = plan
+        .dead_since
+        .as_ref()
+        .map(|text| times::parse(text, now).ok_or_else(|| wrong(format!("{text} is no time"))));
+    let died = died.transpose()?;
+    if died.is_some() && (plan.stopped || plan.dies_at_reboot.is_none()) {
+        return Err(wrong(
+            "dead_since is for one that is not stopped and has dies_at_reboot",
+        ));
+    }
     let id = world.id("i");
     let root_device = plan.root.as_ref().map_or("/dev/sda1", |root| &root.device);
     let mut instance = Instance {
@@ -274,7 +290,7 @@ fn instance(world: &World, region: &mut Region, plan: &InstancePlan, name: &str)
         state: if plan.stopped { State::Stopped } else { State::Running },
         due: None,
         launched,
-        powered: Some(launched),
+        powered: Some(died.unwrap_or(launched)),
         ended: None,
         reason: None,
         transition: String::new(),
@@ -322,8 +338,8 @@ fn instance(world: &World, region: &mut Region, plan: &InstancePlan, name: &str)
             })
             .collect(),
         lifecycle: plan.lifecycle.clone(),
-        auto_recovery: "default".to_owned(),
-        reboot_migration: "default".to_owned(),
+        auto_recovery: plan.auto_recovery.clone().unwrap_or_else(|| "default".to_owned()),
+        reboot_migration: plan.reboot_migration.clone().unwrap_or_else(|| "default".to_owned()),
         metadata: Metadata {
             tokens: plan.metadata_tokens.clone().unwrap_or_else(|| "optional".to_owned()),
             ..Metadata::default()
@@ -333,7 +349,7 @@ fn instance(world: &World, region: &mut Region, plan: &InstancePlan, name: &str)
         wants_public: true,
         public: None,
         host: region.new_host(),
-        unchecked: !plan.stopped,
+        unchecked: !plan.stopped && died.is_none(),
         doom: plan.dies_at_reboot.clone(),
     };
     for event in &plan.events {
