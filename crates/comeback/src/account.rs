@@ -18,15 +18,17 @@ pub(crate) fn wait<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
         .block_on(work)
 }
 
+/// Refuses a share of the rates that is none.
+pub(crate) fn check_share(share: f64) -> Result<()> {
+    if share > 0.0 && share <= 1.0 {
+        return Ok(());
+    }
+    Err(Expected::Usage(format!("--rate-share {share}: expected more than 0 and at most 1")).into())
+}
+
 /// The region, of the account that the credentials are of.
 pub(crate) async fn region(arguments: &AccountArguments) -> Result<Region> {
-    if !(arguments.rate_share > 0.0 && arguments.rate_share <= 1.0) {
-        return Err(Expected::Usage(format!(
-            "--rate-share {}: expected more than 0 and at most 1",
-            arguments.rate_share
-        ))
-        .into());
-    }
+    check_share(arguments.rate_share)?;
     let session = Session::load(Options {
         profile: arguments.profile.clone(),
         region: arguments.region.clone(),

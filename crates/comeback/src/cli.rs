@@ -1,5 +1,7 @@
 //! What can be said on the command line.
 
+pub(crate) mod audit;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -34,6 +36,9 @@ pub(crate) enum Command {
     /// Boot a disk in a virtual machine without network and judge its console; the disk is not written to.
     #[command(after_help = exit::REHEARSE)]
     Rehearse(RehearseArguments),
+    /// Say which instances will not come back, by which date, and what could not be looked at; changes nothing.
+    #[command(after_help = exit::AUDIT)]
+    Audit(audit::AuditArguments),
     /// Say what a migration of instances would do; changes nothing.
     #[command(after_help = exit::PLAN)]
     Plan(PlanArguments),
@@ -274,7 +279,7 @@ pub(crate) enum LabEvent {
 /// `lab up`
 #[derive(Debug, Args)]
 pub(crate) struct LabUp {
-    /// What there is at the start: tokyo, estate, fleet, or a file. Default: tokyo.
+    /// What there is at the start: tokyo, estate, fleet, clients, or a file. Default: tokyo.
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) scenario: Option<String>,
     /// No virtual machines: instances are state alone.
@@ -613,6 +618,10 @@ pub(crate) struct IamPolicyArguments {
 pub(crate) enum PolicyArgument {
     /// `comeback plan`: reads only.
     Plan,
+    /// `comeback audit` in one account: reads only.
+    Audit,
+    /// `comeback audit` in the account that speaks for an organization: it takes on the roles of the others.
+    AuditOrganization,
     /// `comeback migrate`, `resume` and `rollback`.
     Migrate,
     /// `comeback finalize`.

@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Done = 0,
     /// The verdict is negative, or something blocks.
     Blocked = 1,
+    /// An audit could not read all that it was to read.
+    Incomplete = 2,
     /// The operation failed.
     Failed = 3,
     /// Wrong usage.
@@ -41,6 +43,22 @@ pub(crate) const HELP: &str = codes!(
   comeback rehearse disk.img           boot it in a virtual machine
   comeback revert disk.img             take the change back"
 );
+
+/// As [`HELP`], of `audit`, whose codes say more.
+pub(crate) const AUDIT: &str = "Examples:
+  comeback audit                                   the account of these credentials, all regions
+  comeback audit --profile a --profile b --region ap-northeast-1
+  comeback audit --accounts clients.toml -o audit.json
+  comeback audit --organization-role OrganizationAccountAccessRole
+
+It changes nothing; `comeback iam-policy audit` prints the policy that it needs.
+
+Exit codes:
+  0   nothing is at risk
+  1   something is
+  2   not all could be read; what was is in the report, and the ledger says what was not
+  3   the operation failed; what was said tells what to do
+  64  wrong usage";
 
 /// As [`HELP`], of `plan`.
 pub(crate) const PLAN: &str = codes!(

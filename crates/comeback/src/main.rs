@@ -1,6 +1,7 @@
 //! The command line: it parses, dispatches and prints. What is done is in the libraries.
 
 mod account;
+mod audit;
 mod cli;
 mod convert;
 mod earlier;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(arguments),
         Command::Revert(arguments) => revert::run(arguments),
         Command::Rehearse(arguments) => rehearse::run(arguments),
+        Command::Audit(arguments) => audit::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
         Command::Migrate(arguments) => migrate::migrate(arguments),
         Command::Resume(arguments) => migrate::resume(arguments),
