@@ -22,8 +22,8 @@ use crate::model::{Coverage, Entry, Ledger, Unread};
 use crate::progress::{Event, Progress};
 use crate::scope::{Scope, Way};
 
-/// How many calls are under way at the same time, over all accounts. Each may hold a page of a thousand instances in memory,
-/// which bounds what that takes.
+/// How many regions are read at the same time, over all accounts. Each may hold a page of a thousand instances in memory, which
+/// bounds what that takes.
 const AT_ONCE: usize = 20;
 
 /// How it is read.

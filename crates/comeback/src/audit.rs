@@ -1,6 +1,7 @@
 //! `comeback audit`
 
 use std::fs;
+use std::io::{self, BufWriter};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,13 +64,24 @@ fn exit(audit: &Audit) -> Exit {
 }
 
 fn write(arguments: &AuditArguments, audit: &Audit) -> Result<()> {
-    let bytes = match arguments.format {
-        FormatArgument::Json => format!("{}\n", serde_json::to_string_pretty(audit)?),
-    };
     match &arguments.output {
-        Some(path) => fs::write(path, bytes).with_context(|| format!("writing {}", path.display())),
-        None => output::print(&bytes),
+        Some(path) => {
+            let writing = || format!("writing {}", path.display());
+            let file = fs::File::create(path).with_context(writing)?;
+            written(arguments.format, audit, BufWriter::new(file)).with_context(writing)
+        }
+        // The error is passed on as it is, as a pipe that nobody reads any more is none of ours.
+        None => Ok(written(arguments.format, audit, BufWriter::new(io::stdout().lock()))?),
     }
+}
+
+/// Writes piece by piece: the text of thousands of instances need not be in memory as a whole.
+fn written(format: FormatArgument, audit: &Audit, mut out: impl io::Write) -> io::Result<()> {
+    match format {
+        FormatArgument::Json => serde_json::to_writer_pretty(&mut out, audit)?,
+    }
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 /// Says how many calls were made, and what was not read.

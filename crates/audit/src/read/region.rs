@@ -13,16 +13,8 @@ use crate::model::{Coverage, Entry};
 use crate::progress::Event;
 
 pub(super) async fn read(shared: Arc<Shared>, account: Account, name: RegionName) -> Read {
-    let region = account.session.region(&name);
-    let (machines, mut failure) = instances(&shared, &region).await;
-    let mut statuses = BTreeMap::new();
-    // Nothing is asked of an empty region: there is no status to be had.
-    if !machines.is_empty() {
-        match shared.in_turn(region.statuses_where(&[])).await {
-            Ok(all) => statuses.extend(all.into_iter().map(|status| (status.instance.clone(), status))),
-            Err(error) => failure = failure.or(Some(error)),
-        }
-    }
+    // Its client is made when it is its turn, and dropped after: hundreds of them would take more memory than what they read.
+    let (machines, mut statuses, failure) = shared.in_turn(all(&shared, &account, &name)).await;
     let count = u64::try_from(machines.len()).unwrap_or(u64::MAX);
     tell(
         &shared,
@@ -54,12 +46,31 @@ pub(super) async fn read(shared: Arc<Shared>, account: Account, name: RegionName
     }
 }
 
+/// Instances and their status, as far as they could be read.
+async fn all(
+    shared: &Shared,
+    account: &Account,
+    name: &RegionName,
+) -> (Vec<Machine>, BTreeMap<InstanceId, Status>, Option<CloudError>) {
+    let region = account.session.region(name);
+    let (machines, mut failure) = instances(shared, &region).await;
+    let mut statuses = BTreeMap::new();
+    // Nothing is asked of an empty region: there is no status to be had.
+    if !machines.is_empty() {
+        match region.statuses_where(&[]).await {
+            Ok(all) => statuses.extend(all.into_iter().map(|status| (status.instance.clone(), status))),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    (machines, statuses, failure)
+}
+
 /// All instances that are there, or those that could be read before something failed.
 async fn instances(shared: &Shared, region: &Region) -> (Vec<Machine>, Option<CloudError>) {
     let mut machines = Vec::new();
     let mut pages = region.instance_pages(&[]);
     // A page at a time: what is not needed of it is dropped before the next one comes.
-    while let Some(page) = shared.in_turn(pages.next()).await {
+    while let Some(page) = pages.next().await {
         match page {
             Ok(page) => {
                 let there = page.into_iter().filter(|instance| {
