@@ -192,10 +192,11 @@ rule-long-uptime = Not started for a long time
 rule-previous-generation = Its type is of a previous generation
     .finding = Its type is { $type }.{ $target ->
         [missing] {""}
-       *[other] {" "}The cheapest one that is as large and takes it as it is: { $target }.
-    }{ $saving ->
-        [missing] {" "}What that would save is not known.
-       *[other] {" "}That costs { $saving } less in a month, on the price list.
+       *[other] {" "}The cheapest one that is as large and takes it as it is: { $target }{ $saving-sign ->
+            [positive] , which costs { $saving } less in a month on the price list.
+            [negative] , which costs { $saving } more in a month on the price list.
+           *[other] ; what that would save is not known.
+        }
     }
     .meaning = AWS still runs these types but builds no new hosts for them. They cost more than newer ones that do more.
     .remedy = Change the type in one of the next maintenance windows.

@@ -192,10 +192,11 @@ rule-long-uptime = 長期間起動し直していません
 rule-previous-generation = 前世代インスタンスタイプを使用しています
     .finding = インスタンスタイプは{ $type }です。{ $target ->
         [missing] {""}
-       *[other] 同等以上の規模で、そのまま移行できる最も安価なタイプは{ $target }です。
-    }{ $saving ->
-        [missing] 料金の差は不明です。
-       *[other] 月額の削減見込みは{ $saving }です(定価)。
+       *[other] 同等以上の規模で、そのまま移行できる最も安価なタイプは{ $target }です。{ $saving-sign ->
+            [positive] 月額の削減見込みは{ $saving }です(定価)。
+            [negative] 月額{ $saving }の増額となります(定価)。
+           *[other] 料金の差は不明です。
+        }
     }
     .meaning = AWSは前世代インスタンスの提供を続けていますが、新しいホストは追加していません。現行世代より料金が高く、性能は低くなっています。
     .remedy = 今後のメンテナンスの機会に、タイプの変更を実施してください。

@@ -134,29 +134,34 @@ impl Texts {
         Some(text.into_owned())
     }
 
-    /// A finding's values as a text takes them: in the reader's language and zone, and harmless.
-    pub fn values<'a>(&self, values: &'a BTreeMap<String, Value>) -> Vec<(&'a str, FluentValue<'static>)> {
-        values
-            .iter()
-            .map(|(name, value)| (name.as_str(), self.value(value)))
-            .collect()
-    }
-
-    fn value(&self, value: &Value) -> FluentValue<'static> {
-        match value {
-            Value::Text(text) => harmless(text).into(),
-            Value::Number(number) => (*number).into(),
-            Value::Time(time) => when::both(self, *time).into(),
-            Value::Seconds(seconds) => when::length(self, *seconds).into(),
-            Value::Money(money) => self.money(money).into(),
-            Value::Word(word) => self.word(word).into(),
+    /// A finding's values as a text takes them: in the reader's language and zone, and harmless. A word that the catalogue
+    /// has (`word-NAME-WORD`) is given as that text, another as it is: texts choose by it. Beside an amount of money stands
+    /// `NAME-sign`, `positive` or `negative`, and the amount itself has none.
+    pub fn values(&self, values: &BTreeMap<String, Value>) -> Vec<(String, FluentValue<'static>)> {
+        let mut all = Vec::with_capacity(values.len());
+        for (name, value) in values {
+            let value = match value {
+                Value::Text(text) => harmless(text).into(),
+                Value::Number(number) => (*number).into(),
+                Value::Time(time) => when::both(self, *time).into(),
+                Value::Seconds(seconds) => when::length(self, *seconds).into(),
+                Value::Money(money) => {
+                    let sign = if money.micros < 0 { "negative" } else { "positive" };
+                    all.push((format!("{name}-sign"), sign.into()));
+                    let amount = Money {
+                        micros: money.micros.saturating_abs(),
+                        currency: money.currency.clone(),
+                    };
+                    self.money(&amount).into()
+                }
+                Value::Word(word) => self
+                    .find(&format!("word-{name}-{}", message_id(word)), &[])
+                    .unwrap_or_else(|| harmless(word))
+                    .into(),
+            };
+            all.push((name.clone(), value));
         }
-    }
-
-    /// A word of a rule's own; one that is not known here is shown as it is.
-    fn word(&self, word: &str) -> String {
-        self.find(&format!("word-{}", message_id(word)), &[])
-            .unwrap_or_else(|| harmless(word))
+        all
     }
 
     /// An amount of money, to the cent; small ones to the hundredth of a cent, as prices of an hour are.
