@@ -221,12 +221,13 @@ rule-unknown = A finding that this version has no words for
 
 word-reason-32-bit = the guest has 32 bits
 word-reason-no-ena = ENA is not switched on
-word-confidence-official = from AWS's documentation
-word-confidence-observed = observed, not documented by AWS
-word-confidence-third-party = from one source only
 word-effect-reboot-in-place = it reboots where it is
 word-effect-reboot-new-host = it reboots onto another host
 word-effect-stop = it is stopped and has to start on another host
 word-effect-loss-of-root = it is terminated and its root is lost
 word-effect-interruption = network or power is interrupted for a moment, it may reboot
 word-effect-unknown = what this does is not known
+word-confidence-documented = documented, in a copy of AWS's list
+word-confidence-official = from AWS's documentation
+word-confidence-observed = observed, not documented by AWS
+word-confidence-secondary = from one secondary source only

@@ -221,12 +221,13 @@ rule-unknown = この版では説明できない検出項目です
 
 word-reason-32-bit = OSが32ビットです
 word-reason-no-ena = ENAが有効になっていません
-word-confidence-official = AWSの公式文書による
-word-confidence-observed = 観測に基づく情報、AWSの公式文書にはなし
-word-confidence-third-party = 単一の情報源による
 word-effect-reboot-in-place = 同じホストで再起動されます
 word-effect-reboot-new-host = 再起動され、別のホストへ移動します
 word-effect-stop = 停止され、別のホストでの起動が必要になります
 word-effect-loss-of-root = 終了(terminate)され、ルートのデータが失われます
 word-effect-interruption = 短時間の通信断・電源断、または再起動が発生します
 word-effect-unknown = 影響は不明です
+word-confidence-documented = AWSの一覧の写しによる
+word-confidence-official = AWSの公式文書による
+word-confidence-observed = 観測に基づく情報
+word-confidence-secondary = 単一の二次情報による
