@@ -18,6 +18,9 @@ const DAY: i64 = 86_400;
 /// Longest error of a call that is shown, in characters. AWS puts an encoded message of kilobytes behind some.
 const LONGEST_DETAIL: usize = 600;
 
+/// Longest command that is shown, in characters; ARNs of roles can have a thousand.
+const LONGEST_COMMAND: usize = 4096;
+
 /// A whole report.
 #[derive(Debug)]
 pub struct Page {
@@ -505,7 +508,7 @@ fn row(texts: &Texts, audit: &Audit, rank: usize, subject: &Subject, horizon: Ti
             .map(|deadline| deadline_row(texts, audit.started, deadline, horizon)),
         act: texts.text(act_message(subject.advice.act)),
         by: subject.advice.by.map(|time| moment(texts, time)),
-        command: subject.advice.command.as_deref().map(harmless),
+        command: subject.advice.command.as_deref().map(typed),
         findings: subject.findings.iter().map(|finding| finding_row(texts, finding)).collect(),
     }
 }
@@ -623,7 +626,7 @@ pub(crate) fn finding_row(texts: &Texts, finding: &Finding) -> FindingRow {
                 )
             })
             .collect(),
-        command: finding.command.as_deref().map(harmless),
+        command: finding.command.as_deref().map(typed),
         link: link(&finding.link),
     }
 }
@@ -750,4 +753,9 @@ pub(crate) fn unread_message(why: Unread) -> &'static str {
         Unread::Unreachable => "unread-unreachable",
         Unread::Failed => "unread-failed",
     }
+}
+
+/// A command, whole: half a command is worse than none.
+fn typed(command: &str) -> String {
+    shortened(command, LONGEST_COMMAND)
 }
