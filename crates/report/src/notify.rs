@@ -1,0 +1,154 @@
+//! The summary for a chat: what Slack's incoming webhooks take, and those that are compatible
+//! (<https://docs.slack.dev/reference/block-kit/blocks>).
+
+use comeback_audit::model::{Audit, Entry, Finding, Subject};
+use serde_json::{Value, json};
+
+use crate::catalogue::Texts;
+use crate::changes::{Changes, changes};
+use crate::harmless::{harmless, shortened};
+use crate::options::Options;
+use crate::present::{self, finding_row, label};
+use crate::view::{Report, for_client};
+use crate::when;
+
+/// Most lines of one kind: a message in a chat is read at a glance.
+const MOST: usize = 10;
+
+/// Longest text of a section, in characters, of the 3000 that Slack takes.
+const LONGEST_SECTION: usize = 2900;
+
+/// Longest headline, in characters.
+const LONGEST_HEADLINE: usize = 150;
+
+/// The summary of an audit.
+pub fn summary(audit: &Audit, options: &Options) -> Value {
+    let page = present::page(&Report::of(audit), options);
+    let risk: usize = page
+        .levels
+        .iter()
+        .filter(|level| matches!(level.key, "critical" | "high" | "medium"))
+        .map(|level| level.count)
+        .sum();
+    let headline = page
+        .texts
+        .with("notify-title", &[("risk", i64::try_from(risk).unwrap_or(i64::MAX).into())]);
+    let mut sections = vec![page.coverage.clone()];
+    sections.extend(page.summary.iter().cloned());
+    let rows = page.rows.iter().filter(|row| matches!(row.key, "critical" | "high" | "medium"));
+    let lines = rows.map(|row| {
+        let mut line = format!("[{}] {} ({}): {}", row.risk, shortened(&row.name, 60), row.id, row.act);
+        if let Some(by) = &row.by {
+            line.push_str(", ");
+            line.push_str(&page.texts.with("by-when", &[("when", by.text.clone().into())]));
+        }
+        line
+    });
+    let mut blocks: Vec<String> = vec![sections.join("\n")];
+    blocks.extend(list(&page.texts, lines.collect()));
+    message(&headline, &blocks)
+}
+
+/// What changed between two audits, or nothing if nothing did: nobody is called for that.
+pub fn difference(old: &Audit, new: &Audit, options: &Options) -> Option<Value> {
+    let texts = Texts::new(options);
+    let of_client = |audit: &Audit| match &options.client {
+        Some(client) => for_client(audit, client),
+        None => audit.clone(),
+    };
+    let (old, new) = (of_client(old), of_client(new));
+    let changes = changes(&old, &new);
+    if changes.is_empty() {
+        return None;
+    }
+    Some(message(&texts.text("notify-changes"), &change_blocks(&texts, &changes)))
+}
+
+/// The changes in lines, for a terminal.
+pub fn difference_text(old: &Audit, new: &Audit, options: &Options) -> String {
+    let texts = Texts::new(options);
+    let of_client = |audit: &Audit| match &options.client {
+        Some(client) => for_client(audit, client),
+        None => audit.clone(),
+    };
+    let (old, new) = (of_client(old), of_client(new));
+    let changes = changes(&old, &new);
+    if changes.is_empty() {
+        return format!("{}\n", texts.text("notify-nothing"));
+    }
+    let blocks = change_blocks(&texts, &changes);
+    format!("{}\n\n{}\n", texts.text("notify-changes"), blocks.join("\n\n"))
+}
+
+fn change_blocks(texts: &Texts, changes: &Changes<'_>) -> Vec<String> {
+    let finding = |(subject, finding): &(&Subject, &Finding)| {
+        let row = finding_row(texts, finding);
+        format!("[{}] {}: {}", row.level, label(subject), row.title)
+    };
+    let entry = |entry: &&Entry| {
+        let account = entry.account.as_ref().map_or(entry.via.as_str(), |account| account.as_str());
+        let region = entry.region.as_ref();
+        let region = region.map_or_else(|| texts.text("coverage-all-regions"), |region| harmless(region.as_str()));
+        format!("{} {region}", harmless(account))
+    };
+    let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| texts.text("no-date"), |time| when::both(texts, time));
+    let moved = changes.moved.iter().map(|(subject, old, new)| {
+        texts.with(
+            "change-moved-line",
+            &[
+                ("instance", label(subject).into()),
+                ("old", when(old.not_before).into()),
+                ("new", when(new.not_before).into()),
+            ],
+        )
+    });
+    let kinds: [(&str, Vec<String>); 5] = [
+        ("change-unread", changes.unread.iter().map(entry).collect()),
+        ("change-new", changes.new.iter().map(finding).collect()),
+        ("change-moved", moved.collect()),
+        ("change-gone", changes.gone.iter().map(finding).collect()),
+        ("change-read-again", changes.read_again.iter().map(entry).collect()),
+    ];
+    kinds
+        .into_iter()
+        .filter_map(|(title, lines)| Some(format!("{}\n{}", texts.text(title), list(texts, lines)?)))
+        .collect()
+}
+
+/// Lines with a dot each, the first of them; nothing if there are none.
+fn list(texts: &Texts, lines: Vec<String>) -> Option<String> {
+    let count = lines.len();
+    let mut text: Vec<String> = lines.into_iter().take(MOST).map(|line| format!("• {line}")).collect();
+    if count > MOST {
+        let more = i64::try_from(count - MOST).unwrap_or(i64::MAX);
+        text.push(texts.with("notify-more", &[("count", more.into())]));
+    }
+    (count > 0).then(|| text.join("\n"))
+}
+
+fn message(headline: &str, sections: &[String]) -> Value {
+    let mut blocks = vec![json!({
+        "type": "header",
+        "text": {"type": "plain_text", "text": shortened(headline, LONGEST_HEADLINE - 1), "emoji": false},
+    })];
+    for section in sections {
+        blocks.push(json!({"type": "section", "text": {"type": "plain_text", "text": bounded(section), "emoji": false}}));
+    }
+    // The fallback is read as markup: nobody is to be called by a name that says <!channel>.
+    let text = escaped(&format!("{headline}\n{}", sections.join("\n")));
+    json!({"text": bounded(&text), "blocks": blocks})
+}
+
+fn bounded(text: &str) -> String {
+    if text.chars().count() <= LONGEST_SECTION {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(LONGEST_SECTION).collect();
+    short.push('…');
+    short
+}
+
+/// Slack's three marks: <https://docs.slack.dev/messaging/formatting-message-text#escaping>.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
