@@ -2,9 +2,9 @@
 
 title = EC2インスタンス 再起動リスク監査報告書
 title-for = { $client }様 EC2インスタンス 再起動リスク監査報告書
-made = 監査実施:{ $started } ~ { $finished }(comeback { $program })
+made = 監査実施：{ $started } ～ { $finished }（comeback { $program }）
 time = { $date } { $time } { $zone }
-time-both = { $local }({ $utc })
+time-both = { $local }（{ $utc }）
 date = { $year }年{ $month }月{ $day }日({ $weekday })
 day-monday = 月
 day-tuesday = 火
@@ -53,7 +53,7 @@ act-postpone = イベントを延期する
 act-hold = 自動的な移動を無効にする
 act-prepare = Nitroへの準備を行う
 act-change-type = インスタンスタイプを変更する
-act-know = 対応は不要です(ご確認のみ)
+act-know = 対応は不要です（ご確認のみ）
 
 unread-denied = アクセス権限がありません
 unread-credentials = 有効な認証情報がありません
@@ -69,10 +69,10 @@ coverage-nothing = 監査対象のアカウントがありません。
 coverage-unread-title = 読み取れなかったアカウント・リージョン
 coverage-read = 読み取り済み
 coverage-not-enabled = 有効化されていないリージョン
-coverage-unread = 未読取:{ $why }
-coverage-gap = { $action }を読み取れませんでした:{ $why }
+coverage-unread = 未読取：{ $why }
+coverage-gap = { $action }を読み取れませんでした：{ $why }
 coverage-all-regions = 全リージョン
-ledger = 監査台帳(読み取った範囲と読み取れなかった範囲)
+ledger = 監査台帳（読み取った範囲と読み取れなかった範囲）
 account = アカウント
 client = お客様
 region = リージョン
@@ -81,7 +81,7 @@ state = 状態
 instances = インスタンス数
 detail = 詳細
 calls = AWSの呼び出し回数は{ $count }回です。すべて読み取りのみです。
-calls-all-clients = (監査全体の回数です。)
+calls-all-clients = （監査全体の回数です。）
 call = 呼び出し
 number = 回数
 
@@ -91,7 +91,7 @@ summary-line = { $total ->
    *[other] 検出項目のあるインスタンスは{ $total }台です。そのうち{ $risk }台は対応が必要です。
 }
 summary-dead = 「running」のまま応答のないインスタンスが{ $dead }台あります。
-summary-next = 直近のイベント:{ $when }、{ $instance }
+summary-next = 直近のイベント：{ $when }、{ $instance }
 nothing-found = 読み取った範囲に検出項目はありません。
 ranking = 対応の優先順位
 rank = 順位
@@ -102,7 +102,7 @@ what-to-do = 対応方針
 by = 期限
 by-when = 期限 { $when }
 no-date = 期限なし
-no-name = (名称なし)
+no-name = （名称なし）
 in-days = 残り{ $length }
 overdue = 開始時刻を過ぎています
 deadline-bar = 監査時点から{ $horizon }までの期間のうち、イベントまで{ $length }です。
@@ -112,20 +112,20 @@ findings = 検出項目
 finding = 検出項目
 command = コマンド
 evidence = 根拠
-evidence-line = { $source }:{ $field } = { $value }
+evidence-line = { $source }：{ $field } = { $value }
 link = 参考資料
 type = インスタンスタイプ
 zone = アベイラビリティーゾーン
 virtualization = 仮想化方式
-virtualization-paravirtual = 準仮想化(PV)
-virtualization-hvm = ハードウェア仮想化(HVM)
-kernel = カーネルイメージ(AKI)
+virtualization-paravirtual = 準仮想化（PV）
+virtualization-hvm = ハードウェア仮想化（HVM）
+kernel = カーネルイメージ（AKI）
 root = ルートデバイス
 launched = 最終起動
 hourly = 1時間あたりの料金
 becomes = 移行後のタイプ
-becomes-costs-more = { $type }(月額{ $amount }増)
-becomes-costs-less = { $type }(月額{ $amount }減)
+becomes-costs-more = { $type }（月額{ $amount }増）
+becomes-costs-less = { $type }（月額{ $amount }減）
 movable-until = { $when }まで延期できます
 not-movable = 延期できません
 meanings = 検出項目の説明
@@ -134,7 +134,7 @@ plans = 移行計画
 plan-from-to = 移行元と移行先
 plan-difference = 月額の差
 plan-downtime = 停止時間
-plan-downtime-range = 約{ $usual }(最長{ $longest })
+plan-downtime-range = 約{ $usual }（最長{ $longest }）
 plan-cost = 移行費用
 plan-notices = 事前にご確認いただきたい事項
 unknown = 不明
@@ -145,9 +145,9 @@ run-downtime = 停止時間
 run-going = 実行中
 run-waiting = 確認待ち
 run-failed = 失敗
-run-done = 完了(切り戻し可能)
+run-done = 完了（切り戻し可能）
 run-rolled-back = 切り戻し済み
-run-finalized = 完了(確定済み)
+run-finalized = 完了（確定済み）
 silenced = 抑止中の検出項目
 silenced-none = 抑止中の検出項目はありません。
 reason = 理由
@@ -156,9 +156,9 @@ silenced-until = { $when }まで
 
 table-more = 各検出項目の全文は --format md または html で確認できます。
 ics-name = EC2メンテナンスイベント
-ics-title = { $instance }:{ $what }
-ics-coverage = 監査範囲に不足があります:未読取{ $unread }件
-ics-alarm = { $instance }:イベントが近づいています
+ics-title = { $instance }：{ $what }
+ics-coverage = 監査範囲に不足があります：未読取{ $unread }件
+ics-alarm = { $instance }：イベントが近づいています
 
 kind = 種別
 kind-finding = 検出
@@ -166,11 +166,11 @@ kind-silenced = 抑止
 kind-unread = 未読取
 rule = ルール
 
-notify-title = comeback:{ $risk ->
+notify-title = comeback：{ $risk ->
     [0] 対応が必要なインスタンスはありません
    *[other] 対応が必要なインスタンスは{ $risk }台です
 }
-notify-changes = comeback:前回の監査からの変更点
+notify-changes = comeback：前回の監査からの変更点
 notify-nothing = 前回の監査からの変更はありません。
 notify-more = ほか{ $count }件
 change-new = 新規
@@ -178,7 +178,7 @@ change-gone = 解消
 change-moved = イベントの日程変更
 change-unread = 読み取れなくなった範囲
 change-read-again = 再び読み取れた範囲
-change-moved-line = { $instance }:{ $old } から { $new } へ
+change-moved-line = { $instance }：{ $old } から { $new } へ
 
 docs-title = 検出項目
 docs-intro = `comeback audit`が検出する項目の一覧です。報告書と同じ文言から生成しています。

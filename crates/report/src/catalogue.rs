@@ -55,10 +55,8 @@ impl Texts {
 
     /// The texts in a language, with times in a zone.
     pub fn of(lang: Lang, zone: TimeZone) -> Self {
-        let identifier: LanguageIdentifier = match lang {
-            Lang::En => unic_langid::langid!("en"),
-            Lang::Ja => unic_langid::langid!("ja"),
-        };
+        // The codes are well-formed; the root language would only count differently.
+        let identifier: LanguageIdentifier = lang.code().parse().unwrap_or_default();
         let mut bundle = FluentBundle::new_concurrent(vec![identifier]);
         // The marks would be seen as characters in a terminal, and hostile direction marks never come this far.
         bundle.set_use_isolating(false);
@@ -167,11 +165,20 @@ impl Texts {
     /// An amount of money, to the cent; small ones to the hundredth of a cent, as prices of an hour are.
     pub fn money(&self, money: &Money) -> String {
         let micros = i128::from(money.micros);
-        let (unit, digits) = if micros.abs() < 1_000_000 { (100, 4) } else { (10_000, 2) };
+        let (unit, digits) = if micros.abs() < 1_000_000 {
+            (100, 4)
+        } else {
+            (10_000, 2)
+        };
         let rounded = (micros.abs() + unit / 2) / unit;
         let scale = 10_i128.pow(digits);
         let whole = i64::try_from(rounded / scale).unwrap_or(i64::MAX);
-        let mut amount = format!("{}.{:0width$}", grouped(whole), rounded % scale, width = digits as usize);
+        let mut amount = format!(
+            "{}.{:0width$}",
+            grouped(whole),
+            rounded % scale,
+            width = digits as usize
+        );
         if digits == 4 && amount.ends_with("00") {
             amount.truncate(amount.len() - 2);
         }
@@ -180,7 +187,10 @@ impl Texts {
         }
         self.with(
             "money",
-            &[("amount", amount.into()), ("currency", harmless(&money.currency).into())],
+            &[
+                ("amount", amount.into()),
+                ("currency", harmless(&money.currency).into()),
+            ],
         )
     }
 }
@@ -200,7 +210,7 @@ fn grouped(number: i64) -> String {
         text.push('-');
     }
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

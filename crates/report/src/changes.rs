@@ -79,7 +79,11 @@ fn findings(audit: &Audit) -> impl Iterator<Item = (&Subject, &Finding)> {
 
 /// What is different in `new`.
 pub fn changes<'a>(old: &'a Audit, new: &'a Audit) -> Changes<'a> {
-    let keys = |audit: &'a Audit| -> BTreeSet<Key<'a>> { findings(audit).map(|(subject, finding)| key(subject, finding)).collect() };
+    let keys = |audit: &'a Audit| -> BTreeSet<Key<'a>> {
+        findings(audit)
+            .map(|(subject, finding)| key(subject, finding))
+            .collect()
+    };
     let (before, after) = (keys(old), keys(new));
     let silenced: BTreeSet<_> = new
         .silenced
@@ -116,7 +120,10 @@ pub fn changes<'a>(old: &'a Audit, new: &'a Audit) -> Changes<'a> {
         let entries = audit.ledger.entries.iter();
         entries.filter(|entry| is_unread(entry)).map(entry_key).collect()
     };
-    let (unread_before, known_before) = (unread_of(old), old.ledger.entries.iter().map(entry_key).collect::<BTreeSet<_>>());
+    let (unread_before, known_before) = (
+        unread_of(old),
+        old.ledger.entries.iter().map(entry_key).collect::<BTreeSet<_>>(),
+    );
     let (unread, read): (Vec<&Entry>, Vec<&Entry>) = new.ledger.entries.iter().partition(|entry| is_unread(entry));
     Changes {
         new: appeared,

@@ -30,12 +30,16 @@ pub fn summary(audit: &Audit, options: &Options) -> Value {
         .filter(|level| matches!(level.key, "critical" | "high" | "medium"))
         .map(|level| level.count)
         .sum();
-    let headline = page
-        .texts
-        .with("notify-title", &[("risk", i64::try_from(risk).unwrap_or(i64::MAX).into())]);
+    let headline = page.texts.with(
+        "notify-title",
+        &[("risk", i64::try_from(risk).unwrap_or(i64::MAX).into())],
+    );
     let mut sections = vec![page.coverage.clone()];
     sections.extend(page.summary.iter().cloned());
-    let rows = page.rows.iter().filter(|row| matches!(row.key, "critical" | "high" | "medium"));
+    let rows = page
+        .rows
+        .iter()
+        .filter(|row| matches!(row.key, "critical" | "high" | "medium"));
     let lines = rows.map(|row| {
         let mut line = format!("[{}] {} ({}): {}", row.risk, shortened(&row.name, 60), row.id, row.act);
         if let Some(by) = &row.by {
@@ -86,12 +90,19 @@ fn change_blocks(texts: &Texts, changes: &Changes<'_>) -> Vec<String> {
         format!("[{}] {}: {}", row.level, label(subject), row.title)
     };
     let entry = |entry: &&Entry| {
-        let account = entry.account.as_ref().map_or(entry.via.as_str(), |account| account.as_str());
+        let account = entry
+            .account
+            .as_ref()
+            .map_or(entry.via.as_str(), |account| account.as_str());
         let region = entry.region.as_ref();
-        let region = region.map_or_else(|| texts.text("coverage-all-regions"), |region| harmless(region.as_str()));
+        let region = region.map_or_else(
+            || texts.text("coverage-all-regions"),
+            |region| harmless(region.as_str()),
+        );
         format!("{} {region}", harmless(account))
     };
-    let when = |time: Option<jiff::Timestamp>| time.map_or_else(|| texts.text("no-date"), |time| when::both(texts, time));
+    let when =
+        |time: Option<jiff::Timestamp>| time.map_or_else(|| texts.text("no-date"), |time| when::both(texts, time));
     let moved = changes.moved.iter().map(|(subject, old, new)| {
         texts.with(
             "change-moved-line",
@@ -132,7 +143,8 @@ fn message(headline: &str, sections: &[String]) -> Value {
         "text": {"type": "plain_text", "text": shortened(headline, LONGEST_HEADLINE - 1), "emoji": false},
     })];
     for section in sections {
-        blocks.push(json!({"type": "section", "text": {"type": "plain_text", "text": bounded(section), "emoji": false}}));
+        blocks
+            .push(json!({"type": "section", "text": {"type": "plain_text", "text": bounded(section), "emoji": false}}));
     }
     // The fallback is read as markup: nobody is to be called by a name that says <!channel>.
     let text = escaped(&format!("{headline}\n{}", sections.join("\n")));

@@ -267,7 +267,12 @@ pub fn page(report: &Report<'_>, options: &Options) -> Page {
         .enumerate()
         .map(|(index, subject)| row(&texts, audit, index + 1, subject, horizon))
         .collect();
-    let ledger: Vec<LedgerRow> = audit.ledger.entries.iter().map(|entry| ledger_row(&texts, entry)).collect();
+    let ledger: Vec<LedgerRow> = audit
+        .ledger
+        .entries
+        .iter()
+        .map(|entry| ledger_row(&texts, entry))
+        .collect();
     let unread = ledger
         .iter()
         .filter(|row| row.is_unread || !row.details.is_empty())
@@ -423,10 +428,10 @@ fn ledger_row(texts: &Texts, entry: &Entry) -> LedgerRow {
             .account
             .as_ref()
             .map_or_else(|| via.clone(), |account| harmless(account.as_str())),
-        region: entry
-            .region
-            .as_ref()
-            .map_or_else(|| texts.text("coverage-all-regions"), |region| harmless(region.as_str())),
+        region: entry.region.as_ref().map_or_else(
+            || texts.text("coverage-all-regions"),
+            |region| harmless(region.as_str()),
+        ),
         via,
         state,
         is_unread,
@@ -436,7 +441,11 @@ fn ledger_row(texts: &Texts, entry: &Entry) -> LedgerRow {
 }
 
 fn summary(texts: &Texts, audit: &Audit) -> Vec<String> {
-    let risk = audit.instances.iter().filter(|subject| subject.risk.is_at_risk()).count();
+    let risk = audit
+        .instances
+        .iter()
+        .filter(|subject| subject.risk.is_at_risk())
+        .count();
     let mut lines = Vec::new();
     if audit.instances.is_empty() {
         lines.push(texts.text("nothing-found"));
@@ -509,7 +518,11 @@ fn row(texts: &Texts, audit: &Audit, rank: usize, subject: &Subject, horizon: Ti
         act: texts.text(act_message(subject.advice.act)),
         by: subject.advice.by.map(|time| moment(texts, time)),
         command: subject.advice.command.as_deref().map(typed),
-        findings: subject.findings.iter().map(|finding| finding_row(texts, finding)).collect(),
+        findings: subject
+            .findings
+            .iter()
+            .map(|finding| finding_row(texts, finding))
+            .collect(),
     }
 }
 
@@ -547,7 +560,11 @@ fn facts(texts: &Texts, subject: &Subject) -> Vec<(String, String)> {
         let becomes = match &successor.monthly_difference {
             None => kind,
             Some(money) => {
-                let id = if money.micros < 0 { "becomes-costs-less" } else { "becomes-costs-more" };
+                let id = if money.micros < 0 {
+                    "becomes-costs-less"
+                } else {
+                    "becomes-costs-more"
+                };
                 let mut amount = money.clone();
                 amount.micros = amount.micros.saturating_abs();
                 texts.with(id, &[("type", kind.into()), ("amount", texts.money(&amount).into())])
@@ -647,7 +664,12 @@ fn meanings(texts: &Texts, audit: &Audit) -> Vec<Meaning> {
             found.push(finding);
         }
     }
-    let order = |rule: &str| findings::RULES.iter().position(|known| *known == rule).unwrap_or(usize::MAX);
+    let order = |rule: &str| {
+        findings::RULES
+            .iter()
+            .position(|known| *known == rule)
+            .unwrap_or(usize::MAX)
+    };
     found.sort_by_key(|finding| order(&finding.rule));
     found
         .into_iter()
@@ -665,7 +687,11 @@ fn meanings(texts: &Texts, audit: &Audit) -> Vec<Meaning> {
 }
 
 fn plan_row(texts: &Texts, plan: &PlanView) -> PlanRow {
-    let money = |money: &Option<_>| money.as_ref().map_or_else(|| texts.text("unknown"), |money| texts.money(money));
+    let money = |money: &Option<_>| {
+        money
+            .as_ref()
+            .map_or_else(|| texts.text("unknown"), |money| texts.money(money))
+    };
     let length = |seconds: u64| when::length(texts, i64::try_from(seconds).unwrap_or(i64::MAX));
     PlanRow {
         instance: harmless(&plan.instance),
@@ -681,7 +707,11 @@ fn plan_row(texts: &Texts, plan: &PlanView) -> PlanRow {
             ],
         ),
         cost: money(&plan.cost),
-        notices: plan.findings.iter().map(|text| shortened(text, LONGEST_DETAIL)).collect(),
+        notices: plan
+            .findings
+            .iter()
+            .map(|text| shortened(text, LONGEST_DETAIL))
+            .collect(),
     }
 }
 

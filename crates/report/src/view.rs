@@ -50,8 +50,12 @@ pub fn for_client(audit: &Audit, client: &str) -> Audit {
         program: audit.program.clone(),
         ..*audit
     };
-    theirs.instances.extend(audit.instances.iter().filter(|subject| is(&subject.client)).cloned());
-    theirs.silenced.extend(audit.silenced.iter().filter(|silenced| is(&silenced.client)).cloned());
+    theirs
+        .instances
+        .extend(audit.instances.iter().filter(|subject| is(&subject.client)).cloned());
+    theirs
+        .silenced
+        .extend(audit.silenced.iter().filter(|silenced| is(&silenced.client)).cloned());
     let entries = audit.ledger.entries.iter().filter(|entry| is(&entry.client));
     theirs.ledger.entries.extend(entries.cloned());
     theirs

@@ -54,9 +54,7 @@ pub(crate) fn date(texts: &Texts, date: jiff::civil::Date) -> String {
             ("day", date.day().to_string().into()),
             (
                 "weekday",
-                texts
-                    .text(name(&DAYS, date.weekday().to_monday_one_offset()))
-                    .into(),
+                texts.text(name(&DAYS, date.weekday().to_monday_one_offset())).into(),
             ),
         ],
     )

@@ -19,8 +19,23 @@ pub fn render(report: &Report<'_>, options: &Options) -> Result<Vec<u8>, ReportE
         .terminator(csv::Terminator::CRLF)
         .from_writer(bytes);
     let heads = [
-        "kind", "rank", "risk", "client", "account", "region", "instance", "name", "type", "rule", "finding", "detail",
-        "deadline", "what-to-do", "by", "command", "link",
+        "kind",
+        "rank",
+        "risk",
+        "client",
+        "account",
+        "region",
+        "instance",
+        "name",
+        "type",
+        "rule",
+        "finding",
+        "detail",
+        "deadline",
+        "what-to-do",
+        "by",
+        "command",
+        "link",
     ];
     writer.write_record(heads.map(|head| page.texts.text(head)))?;
     let mut write = |cells: [String; 17]| writer.write_record(cells.map(|cell| guarded(&cell)));
@@ -46,7 +61,11 @@ pub fn render(report: &Report<'_>, options: &Options) -> Result<Vec<u8>, ReportE
                     .map_or_else(none, |begins| begins.text.clone()),
                 row.act.clone(),
                 row.by.as_ref().map_or_else(none, |by| by.text.clone()),
-                finding.command.clone().or_else(|| row.command.clone()).unwrap_or_default(),
+                finding
+                    .command
+                    .clone()
+                    .or_else(|| row.command.clone())
+                    .unwrap_or_default(),
                 finding.link.clone().unwrap_or_default(),
             ])?;
         }
@@ -100,13 +119,18 @@ pub fn render(report: &Report<'_>, options: &Options) -> Result<Vec<u8>, ReportE
             none(),
         ])?;
     }
-    writer.into_inner().map_err(|error| ReportError::Csv(error.into_error().into()))
+    writer
+        .into_inner()
+        .map_err(|error| ReportError::Csv(error.into_error().into()))
 }
 
 /// A cell that no spreadsheet takes for a formula: <https://owasp.org/www-community/attacks/CSV_Injection>.
 fn guarded(cell: &str) -> String {
     // Full-width forms are formulas too where the input method is Japanese.
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '=', '+', '-', '@']) {
+    const BEGINS: [char; 11] = [
+        '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ];
+    if cell.starts_with(BEGINS) {
         format!("'{cell}")
     } else {
         cell.to_owned()
@@ -119,7 +143,7 @@ mod tests {
 
     #[test]
     fn formulas_are_text() {
-        for formula in ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "=1"] {
+        for formula in ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\u{ff1d}1"] {
             assert_eq!(guarded(formula), format!("'{formula}"));
         }
         assert_eq!(guarded("a=1"), "a=1");

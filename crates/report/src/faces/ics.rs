@@ -60,7 +60,13 @@ fn of_instance(texts: &Texts, subject: &Subject, row: &Row, stamp: Timestamp) ->
     };
     let uid: String = format!("{name}-{}@comeback", subject.id)
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '@' | '.') { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '@' | '.') {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     let mut event = begun(&uid, stamp);
     event.append_property(("DTSTART", basic(begins).as_str()));
@@ -69,13 +75,24 @@ fn of_instance(texts: &Texts, subject: &Subject, row: &Row, stamp: Timestamp) ->
     }
     event.summary(&texts.with(
         "ics-title",
-        &[("instance", label(subject).into()), ("what", shown.effect.clone().into())],
+        &[
+            ("instance", label(subject).into()),
+            ("what", shown.effect.clone().into()),
+        ],
     ));
     let mut lines = vec![format!("[{}] {}", row.risk, row.act)];
-    lines.extend(row.by.as_ref().map(|by| texts.with("by-when", &[("when", by.text.clone().into())])));
+    lines.extend(
+        row.by
+            .as_ref()
+            .map(|by| texts.with("by-when", &[("when", by.text.clone().into())])),
+    );
     lines.push(shown.movable.clone());
     lines.extend(row.command.clone());
-    lines.extend(row.findings.iter().map(|finding| format!("[{}] {}", finding.level, finding.title)));
+    lines.extend(
+        row.findings
+            .iter()
+            .map(|finding| format!("[{}] {}", finding.level, finding.title)),
+    );
     event.description(&lines.join("\n"));
     event.location(&format!("{} {}", row.account, row.region));
     event.add_property("STATUS", "CONFIRMED");

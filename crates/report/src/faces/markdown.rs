@@ -20,12 +20,26 @@ pub fn render(report: &Report<'_>, options: &Options) -> Vec<u8> {
     for line in &page.summary {
         let _ = writeln!(text, "- {}", plain(line));
     }
-    table(&mut text, &page, &["risk", "instances", "detail"], page.levels.iter().map(|level| {
-        vec![level.name.clone(), level.count.to_string(), level.says.clone()]
-    }));
+    table(
+        &mut text,
+        &page,
+        &["risk", "instances", "detail"],
+        page.levels
+            .iter()
+            .map(|level| vec![level.name.clone(), level.count.to_string(), level.says.clone()]),
+    );
     if !page.rows.is_empty() {
         heading(&mut text, &page, "ranking");
-        let heads = ["rank", "risk", "instance", "client", "region", "deadline", "what-to-do", "by"];
+        let heads = [
+            "rank",
+            "risk",
+            "instance",
+            "client",
+            "region",
+            "deadline",
+            "what-to-do",
+            "by",
+        ];
         table(&mut text, &page, &heads, page.rows.iter().map(|row| ranked(&page, row)));
         heading(&mut text, &page, "details");
         for row in &page.rows {
@@ -52,14 +66,19 @@ pub fn render(report: &Report<'_>, options: &Options) -> Vec<u8> {
         let _ = writeln!(text, "{}", page.texts.text("silenced-none"));
     } else {
         let heads = ["instance", "finding", "reason", "until"];
-        table(&mut text, &page, &heads, page.silenced.iter().map(|row| {
-            vec![
-                format!("{} {}", row.name, row.instance),
-                row.finding.title.clone(),
-                row.reason.clone(),
-                row.until.clone(),
-            ]
-        }));
+        table(
+            &mut text,
+            &page,
+            &heads,
+            page.silenced.iter().map(|row| {
+                vec![
+                    format!("{} {}", row.name, row.instance),
+                    row.finding.title.clone(),
+                    row.reason.clone(),
+                    row.until.clone(),
+                ]
+            }),
+        );
     }
     heading(&mut text, &page, "ledger");
     ledger(&mut text, &page, &page.ledger);
@@ -87,12 +106,20 @@ fn ranked(page: &Page, row: &Row) -> Vec<String> {
         row.region.clone(),
         deadline,
         row.act.clone(),
-        row.by.as_ref().map_or_else(|| page.texts.text("no-date"), |by| by.text.clone()),
+        row.by
+            .as_ref()
+            .map_or_else(|| page.texts.text("no-date"), |by| by.text.clone()),
     ]
 }
 
 fn instance(text: &mut String, page: &Page, row: &Row) {
-    let _ = write!(text, "\n### {}. {} ({})\n\n", row.rank, plain(&row.name), plain(&row.id));
+    let _ = write!(
+        text,
+        "\n### {}. {} ({})\n\n",
+        row.rank,
+        plain(&row.name),
+        plain(&row.id)
+    );
     for (what, value) in &row.facts {
         let _ = writeln!(text, "- {what}: {}", plain(value));
     }
@@ -108,7 +135,11 @@ fn instance(text: &mut String, page: &Page, row: &Row) {
     }
     let _ = write!(text, "- {}: {}", page.texts.text("what-to-do"), row.act);
     if let Some(by) = &row.by {
-        let _ = write!(text, ", {}", page.texts.with("by-when", &[("when", by.text.clone().into())]));
+        let _ = write!(
+            text,
+            ", {}",
+            page.texts.with("by-when", &[("when", by.text.clone().into())])
+        );
     }
     text.push('\n');
     if let Some(command) = &row.command {
@@ -125,7 +156,11 @@ fn instance(text: &mut String, page: &Page, row: &Row) {
         for evidence in &finding.evidence {
             let _ = writeln!(text, "- {}: {}", page.texts.text("evidence"), plain(evidence));
         }
-        if let Some(command) = finding.command.as_ref().filter(|command| Some(*command) != row.command.as_ref()) {
+        if let Some(command) = finding
+            .command
+            .as_ref()
+            .filter(|command| Some(*command) != row.command.as_ref())
+        {
             code(text, command);
         }
     }
@@ -134,45 +169,67 @@ fn instance(text: &mut String, page: &Page, row: &Row) {
 fn plans_and_runs(text: &mut String, page: &Page) {
     if !page.plans.is_empty() {
         heading(text, page, "plans");
-        let heads = ["instance", "plan-from-to", "plan-difference", "plan-downtime", "plan-cost", "plan-notices"];
-        table(text, page, &heads, page.plans.iter().map(|plan| {
-            vec![
-                format!("{} {}", plan.name, plan.instance),
-                format!("{} → {}", plan.from, plan.to),
-                plan.difference.clone(),
-                plan.downtime.clone(),
-                plan.cost.clone(),
-                plan.notices.join("; "),
-            ]
-        }));
+        let heads = [
+            "instance",
+            "plan-from-to",
+            "plan-difference",
+            "plan-downtime",
+            "plan-cost",
+            "plan-notices",
+        ];
+        table(
+            text,
+            page,
+            &heads,
+            page.plans.iter().map(|plan| {
+                vec![
+                    format!("{} {}", plan.name, plan.instance),
+                    format!("{} → {}", plan.from, plan.to),
+                    plan.difference.clone(),
+                    plan.downtime.clone(),
+                    plan.cost.clone(),
+                    plan.notices.join("; "),
+                ]
+            }),
+        );
     }
     if !page.runs.is_empty() {
         heading(text, page, "runs");
         let heads = ["run", "instance", "state", "run-started", "run-downtime"];
-        table(text, page, &heads, page.runs.iter().map(|run| {
-            vec![
-                run.id.clone(),
-                run.instance.clone(),
-                run.state.clone(),
-                run.started.text.clone(),
-                run.downtime.clone(),
-            ]
-        }));
+        table(
+            text,
+            page,
+            &heads,
+            page.runs.iter().map(|run| {
+                vec![
+                    run.id.clone(),
+                    run.instance.clone(),
+                    run.state.clone(),
+                    run.started.text.clone(),
+                    run.downtime.clone(),
+                ]
+            }),
+        );
     }
 }
 
 fn ledger(text: &mut String, page: &Page, rows: &[LedgerRow]) {
     let heads = ["client", "account", "region", "state", "instances", "detail"];
-    table(text, page, &heads, rows.iter().map(|row| {
-        vec![
-            row.client.clone(),
-            row.account.clone(),
-            row.region.clone(),
-            row.state.clone(),
-            row.instances.to_string(),
-            row.details.join("; "),
-        ]
-    }));
+    table(
+        text,
+        page,
+        &heads,
+        rows.iter().map(|row| {
+            vec![
+                row.client.clone(),
+                row.account.clone(),
+                row.region.clone(),
+                row.state.clone(),
+                row.instances.to_string(),
+                row.details.join("; "),
+            ]
+        }),
+    );
 }
 
 /// A table; the cells are somebody's texts.
@@ -222,7 +279,9 @@ fn plain(text: &str) -> String {
         }
     }
     // Addresses become links by themselves: not those of a stranger.
-    safe.replace("://", ":\u{2060}//").replace("www.", "www\u{2060}.").replace('\u{2060}', "<!-- -->")
+    safe.replace("://", ":\u{2060}//")
+        .replace("www.", "www\u{2060}.")
+        .replace('\u{2060}', "<!-- -->")
 }
 
 #[cfg(test)]
@@ -234,7 +293,10 @@ mod tests {
         assert_eq!(plain("a|b`c`"), "a\\|b\\`c\\`");
         assert_eq!(plain("<script>"), "&lt;script&gt;");
         assert_eq!(plain("[x](javascript:1)"), "\\[x\\](javascript:1)");
-        assert_eq!(plain("@all https://evil.example"), "&#64;all https:<!-- -->//evil.example");
+        assert_eq!(
+            plain("@all https://evil.example"),
+            "&#64;all https:<!-- -->//evil.example"
+        );
     }
 
     #[test]

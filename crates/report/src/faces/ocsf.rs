@@ -39,7 +39,13 @@ pub fn render(report: &Report<'_>, options: &Options) -> Result<Vec<u8>, ReportE
         event["comment"] = json!(harmless(&silenced.reason));
         events.push(event);
     }
-    events.extend(audit.ledger.entries.iter().filter_map(|entry| unread(&texts, &audit, entry)));
+    events.extend(
+        audit
+            .ledger
+            .entries
+            .iter()
+            .filter_map(|entry| unread(&texts, &audit, entry)),
+    );
     let text = serde_json::to_string_pretty(&events)?;
     let mut bytes = quiet(&text).into_bytes();
     bytes.push(b'\n');
@@ -177,13 +183,18 @@ fn unread(texts: &Texts, audit: &Audit, entry: &Entry) -> Option<Value> {
     if lines.is_empty() {
         return None;
     }
-    let account = entry.account.as_ref().map_or(entry.via.as_str(), |account| account.as_str());
+    let account = entry
+        .account
+        .as_ref()
+        .map_or(entry.via.as_str(), |account| account.as_str());
     let place = Place {
         account,
         region: entry.region.as_ref().map(|region| region.as_str()),
     };
     let mut event = base(audit, &place, (0, "Unknown"));
-    let region = place.region.map_or_else(|| texts.text("coverage-all-regions"), harmless);
+    let region = place
+        .region
+        .map_or_else(|| texts.text("coverage-all-regions"), harmless);
     event["message"] = json!(lines.join("; "));
     event["finding_info"] = json!({
         "uid": format!("comeback:{}:{}:coverage", harmless(account), place.region.map(harmless).unwrap_or_default()),

@@ -165,13 +165,16 @@ fn longest(text: &str, room: usize) -> usize {
 /// A text in pieces between which a line may end.
 fn pieces(text: &str) -> Vec<&str> {
     // A line does not begin with these.
-    const CLOSING: &str = "、。)」』:;,.)…]";
+    const CLOSING: &str = "、。」』,.:;)…]\u{ff09}\u{ff1a}\u{ff1b}\u{ff0c}\u{ff0e}";
+    // Nor does one end with these.
+    const OPENING: &str = "「『([\u{ff08}";
     let mut pieces = Vec::new();
     let mut start = 0;
     let mut previous = ' ';
     for (at, c) in text.char_indices() {
         let wide = |c: char| c.width() == Some(2);
-        let may_end = (previous == ' ' && c != ' ') || ((wide(previous) || wide(c)) && !CLOSING.contains(c) && !"(「『([".contains(previous));
+        let may_end = (previous == ' ' && c != ' ')
+            || ((wide(previous) || wide(c)) && !CLOSING.contains(c) && !OPENING.contains(previous));
         if at > start && may_end {
             pieces.push(&text[start..at]);
             start = at;
