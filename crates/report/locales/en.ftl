@@ -110,7 +110,6 @@ ledger = Ledger: what was read and what was not
 account = Account
 client = Client
 region = Region
-via = Read through
 state = State
 instances = Instances
 detail = Detail
@@ -119,7 +118,6 @@ calls = { $count ->
    *[other] { $count } calls were made to AWS. All of them only read.
 }
 calls-all-clients = (This is the number for the whole audit.)
-call = Call
 number = Number
 
 summary = Summary
@@ -149,7 +147,6 @@ overdue = the time has come
 deadline-bar = From the audit to { $horizon } there are { $length } until the event.
 no-event = No event is scheduled.
 details = Each instance
-findings = Findings
 finding = Finding
 command = Command
 evidence = Evidence

@@ -17,7 +17,7 @@ fn golden(name: &str, is: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(name);
-    if std::env::var_os("COMEBACK_BLESS").is_some() {
+    if std::env::var_os("COMEBACK_BLESS").is_some_and(|value| value == "1") {
         std::fs::write(&path, is).unwrap();
         return;
     }
