@@ -2,7 +2,7 @@
 
 title = Which EC2 instances will not come back
 title-for = Which EC2 instances will not come back: { $client }
-made = Read from { $started } to { $finished }, by comeback { $program }
+made = Read on { $started }, by comeback { $program }
 time = { $date }, { $time } { $zone }
 time-both = { $local } ({ $utc })
 date = { $weekday } { $day } { $month } { $year }

@@ -2,7 +2,7 @@
 
 title = EC2インスタンス 再起動リスク監査報告書
 title-for = { $client }様 EC2インスタンス 再起動リスク監査報告書
-made = 監査実施：{ $started } ～ { $finished }（comeback { $program }）
+made = 監査実施日時：{ $started }　作成：comeback { $program }
 time = { $date } { $time } { $zone }
 time-both = { $local }（{ $utc }）
 date = { $year }年{ $month }月{ $day }日({ $weekday })
@@ -29,9 +29,9 @@ length-years = { $count }年
 length-days = { $count }日
 length-hours = { $count }時間
 length-minutes = { $count }分
-money = { $amount } { $currency ->
+money = { $amount }{ $currency ->
     [USD] 米ドル
-   *[other] { $currency }
+   *[other] {" "}{ $currency }
 }
 
 level-critical = 緊急

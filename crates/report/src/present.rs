@@ -306,7 +306,6 @@ pub fn page(report: &Report<'_>, options: &Options) -> Page {
             "made",
             &[
                 ("started", when::both(&texts, audit.started).into()),
-                ("finished", when::both(&texts, audit.finished).into()),
                 ("program", harmless(&audit.program).into()),
             ],
         ),
