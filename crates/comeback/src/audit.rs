@@ -1,7 +1,6 @@
 //! `comeback audit`
 
 use std::fs;
-use std::io::{self, BufWriter};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,15 +15,17 @@ use comeback_cloud::Options;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use crate::cli::audit::{AuditArguments, FormatArgument};
+use crate::cli::audit::AuditArguments;
 use crate::exit::{Exit, Expected};
-use crate::{account, output};
+use crate::{account, output, report};
 
 /// The most bytes that a file of accounts or silences may have.
 const MOST: u64 = 4 << 20;
 
 pub(crate) fn run(arguments: &AuditArguments) -> Result<Exit> {
     account::check_share(arguments.rate_share)?;
+    // What cannot be shown is better known before thousands of calls than after.
+    report::check(&arguments.report)?;
     let scope = scope(arguments)?;
     let silences = match &arguments.silence {
         Some(path) => Silences::parse(&text(path)?).map_err(|error| wrong(path, &error))?,
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: &AuditArguments) -> Result<Exit> {
         Ok(audit::run(&scope, &reading, &silences, Arc::clone(&bar) as Arc<dyn Progress>).await)
     })?;
     bar.0.finish_and_clear();
-    write(arguments, &made)?;
+    report::write(&made, &arguments.report)?;
     summary(&made);
     Ok(exit(&made))
 }
@@ -61,27 +62,6 @@ fn exit(audit: &Audit) -> Exit {
     } else {
         Exit::Done
     }
-}
-
-fn write(arguments: &AuditArguments, audit: &Audit) -> Result<()> {
-    match &arguments.output {
-        Some(path) => {
-            let writing = || format!("writing {}", path.display());
-            let file = fs::File::create(path).with_context(writing)?;
-            written(arguments.format, audit, BufWriter::new(file)).with_context(writing)
-        }
-        // The error is passed on as it is, as a pipe that nobody reads any more is none of ours.
-        None => Ok(written(arguments.format, audit, BufWriter::new(io::stdout().lock()))?),
-    }
-}
-
-/// Writes piece by piece: the text of thousands of instances need not be in memory as a whole.
-fn written(format: FormatArgument, audit: &Audit, mut out: impl io::Write) -> io::Result<()> {
-    match format {
-        FormatArgument::Json => serde_json::to_writer_pretty(&mut out, audit)?,
-    }
-    out.write_all(b"\n")?;
-    out.flush()
 }
 
 /// Says how many calls were made, and what was not read.

@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 pub(crate) mod audit;
+pub(crate) mod report;
 
 use std::path::PathBuf;
 
@@ -39,6 +40,12 @@ pub(crate) enum Command {
     /// Say which instances will not come back, by which date, and what could not be looked at; changes nothing.
     #[command(after_help = exit::AUDIT)]
     Audit(audit::AuditArguments),
+    /// Show an audit again: in another format, in another language, or for one client.
+    #[command(after_help = exit::REPORT)]
+    Report(report::ReportArguments),
+    /// Post to a webhook what changed since the last audit.
+    #[command(after_help = exit::NOTIFY)]
+    Notify(report::NotifyArguments),
     /// Say what a migration of instances would do; changes nothing.
     #[command(after_help = exit::PLAN)]
     Plan(PlanArguments),

@@ -48,7 +48,8 @@ pub(crate) const HELP: &str = codes!(
 pub(crate) const AUDIT: &str = "Examples:
   comeback audit                                   the account of these credentials, all regions
   comeback audit --profile a --profile b --region ap-northeast-1
-  comeback audit --accounts clients.toml -o audit.json
+  comeback audit --accounts clients.toml --format json -o audit.json
+  comeback audit --lang ja --format html -o report.html
   comeback audit --organization-role OrganizationAccountAccessRole
 
 It changes nothing; `comeback iam-policy audit` prints the policy that it needs.
@@ -59,6 +60,20 @@ Exit codes:
   2   not all could be read; what was is in the report, and the ledger says what was not
   3   the operation failed; what was said tells what to do
   64  wrong usage";
+
+/// As [`HELP`], of `report`.
+pub(crate) const REPORT: &str = codes!(
+    "  comeback report audit.json                                 the table
+  comeback report audit.json --client Hanako --lang ja --format html -o hanako.html
+  comeback report audit.json --plans plan.json --format md"
+);
+
+/// As [`HELP`], of `notify`.
+pub(crate) const NOTIFY: &str = codes!(
+    "  export COMEBACK_WEBHOOK=https://hooks.example.com/…
+  comeback audit --format json -o today.json; comeback notify today.json
+  comeback notify today.json --since yesterday.json --dry-run"
+);
 
 /// As [`HELP`], of `plan`.
 pub(crate) const PLAN: &str = codes!(

@@ -14,10 +14,12 @@ mod lab;
 mod migrate;
 mod moving;
 mod narrator;
+mod notify;
 mod output;
 mod plan;
 mod plan_text;
 mod rehearse;
+mod report;
 mod revert;
 mod runs;
 
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         Command::Revert(arguments) => revert::run(arguments),
         Command::Rehearse(arguments) => rehearse::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
+        Command::Notify(arguments) => notify::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
         Command::Migrate(arguments) => migrate::migrate(arguments),
         Command::Resume(arguments) => migrate::resume(arguments),

@@ -144,11 +144,9 @@ fn took(rows: &[Row], action: &str, from: Kind, to: Kind) -> String {
     }
 }
 
-/// What a run came to, and what can be done next.
-pub(crate) fn summary(store: &Store, run: &RunId) -> Result<String> {
-    let journal = store.journal();
-    let (record, rows) = (journal.record(run)?, journal.rows(run)?);
-    let mut text = format!("Run {run} is {}.\n", shown(store, run)?);
+/// How long the instance was away, in seconds: from the order to stop to the last proof that it is back.
+pub(crate) fn downtime(store: &Store, run: &RunId) -> Result<Option<u64>> {
+    let rows = store.journal().rows(run)?;
     let at = |action: &str, kind: Kind| {
         rows.iter()
             .find(|row| row.entry.kind == kind && row.entry.action.as_deref() == Some(action))
@@ -157,12 +155,19 @@ pub(crate) fn summary(store: &Store, run: &RunId) -> Result<String> {
     let verified = ["verify/command", "verify/ports", "verify/checks"]
         .iter()
         .find_map(|action| at(action, Kind::Done));
-    if let (Some(stopped), Some(back)) = (at("stop/source", Kind::Intent), verified) {
-        let _ = writeln!(
-            text,
-            "  Downtime: {:.0} s, from the order to stop to the last proof.",
-            back.duration_since(stopped).as_secs_f64()
-        );
+    let stopped = at("stop/source", Kind::Intent);
+    Ok(stopped
+        .zip(verified)
+        .and_then(|(stopped, back)| u64::try_from(back.duration_since(stopped).as_secs()).ok()))
+}
+
+/// What a run came to, and what can be done next.
+pub(crate) fn summary(store: &Store, run: &RunId) -> Result<String> {
+    let journal = store.journal();
+    let (record, rows) = (journal.record(run)?, journal.rows(run)?);
+    let mut text = format!("Run {run} is {}.\n", shown(store, run)?);
+    if let Some(seconds) = downtime(store, run)? {
+        let _ = writeln!(text, "  Downtime: {seconds} s, from the order to stop to the last proof.");
     }
     if let Some(host) = record
         .outputs

@@ -54,6 +54,11 @@ pub struct Held {
 }
 
 impl Store {
+    /// Whether a folder has runs; it is not made if it is not there.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(JOURNAL).is_file()
+    }
+
     /// Opens the runs in a folder, `$XDG_STATE_HOME/comeback` as a rule, and makes it if it is not there.
     ///
     /// # Errors

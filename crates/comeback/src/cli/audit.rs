@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 /// `audit`
 #[derive(Debug, Args)]
@@ -29,17 +29,6 @@ pub(crate) struct AuditArguments {
     /// Part of EC2's documented request rates that is used; the rest is left to the accounts' own automation.
     #[arg(long, value_name = "PART", default_value_t = 0.5)]
     pub(crate) rate_share: f64,
-    /// How it is written.
-    #[arg(long, value_enum, default_value = "json")]
-    pub(crate) format: FormatArgument,
-    /// Write it into a file, not to standard output.
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-}
-
-/// How an audit is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormatArgument {
-    /// Everything, as JSON.
-    Json,
+    #[command(flatten)]
+    pub(crate) report: super::report::ReportOptions,
 }
