@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use comeback_audit::audit;
 use comeback_audit::model::{Audit, Coverage};
 use comeback_audit::progress::{Event, Progress};

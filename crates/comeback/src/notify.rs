@@ -21,7 +21,11 @@ const SHOWN: u64 = 500;
 pub(crate) fn run(arguments: &NotifyArguments) -> Result<Exit> {
     let audit = report::load(&arguments.audit)?;
     let options = report::options(&arguments.reader);
-    let memory = arguments.webhook.as_deref().map(|webhook| memory(arguments, webhook)).transpose()?;
+    let memory = arguments
+        .webhook
+        .as_deref()
+        .map(|webhook| memory(arguments, webhook))
+        .transpose()?;
     let earlier = match (&arguments.since, &memory) {
         (Some(path), _) => Some(report::load(path)?),
         (None, Some(path)) if path.exists() => Some(report::load(path)?),
@@ -67,7 +71,12 @@ fn memory(arguments: &NotifyArguments, webhook: &str) -> Result<PathBuf> {
     hash.update(webhook);
     hash.update([0]);
     hash.update(arguments.reader.client.as_deref().unwrap_or_default());
-    let name: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name: String = hash
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Ok(state.join("told").join(format!("{name}.json")))
 }
 
@@ -90,15 +99,26 @@ fn post(webhook: &str, message: &Value) -> Result<()> {
         .build()
         .into();
     let body = serde_json::to_vec(message)?;
-    let answer = agent.post(webhook).header("content-type", "application/json").send(&body[..]);
+    let answer = agent
+        .post(webhook)
+        .header("content-type", "application/json")
+        .send(&body[..]);
     let mut answer = match answer {
         Ok(answer) => answer,
-        Err(error) => bail!("the webhook was not reached: {}", error.to_string().replace(webhook, "…")),
+        Err(error) => bail!(
+            "the webhook was not reached: {}",
+            error.to_string().replace(webhook, "…")
+        ),
     };
     if answer.status().is_success() {
         return Ok(());
     }
-    let said = answer.body_mut().with_config().limit(SHOWN).read_to_string().unwrap_or_default();
+    let said = answer
+        .body_mut()
+        .with_config()
+        .limit(SHOWN)
+        .read_to_string()
+        .unwrap_or_default();
     bail!(
         "the webhook answered {} ({}); nothing was told, and the next time it is tried again",
         answer.status(),

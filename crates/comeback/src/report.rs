@@ -15,7 +15,7 @@ use comeback_report::{Format, Options, PlanView, Report, RunState, RunView, rend
 
 use crate::cli::report::{ReaderArguments, ReportArguments, ReportOptions};
 use crate::exit::{Exit, Expected};
-use crate::{keep, output, plan, runs};
+use crate::{keep, plan, runs};
 
 /// The most bytes that a saved audit may have.
 const MOST: u64 = 1 << 30;
@@ -64,7 +64,10 @@ pub(crate) fn check(arguments: &ReportOptions) -> Result<()> {
         && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
         && !folder.is_dir()
     {
-        let why = format!("{} is to be written, but its folder is not there: create it first", path.display());
+        let why = format!(
+            "{} is to be written, but its folder is not there: create it first",
+            path.display()
+        );
         return Err(Expected::Usage(why).into());
     }
     Ok(())
@@ -78,7 +81,7 @@ pub(crate) fn write(audit: &Audit, arguments: &ReportOptions) -> Result<()> {
     }
     let to_terminal = arguments.output.is_none() && io::stdout().is_terminal();
     if to_terminal {
-        options.width = indicatif::TermLike::width(&console::Term::stdout()).into();
+        options.width = console::Term::stdout().size().1.into();
         options.colour = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     }
     match &arguments.output {
@@ -163,7 +166,10 @@ fn plan_view(plan: &Plan, client: Option<String>) -> PlanView {
         name: plan.source.instance.name().map(str::to_owned),
         from: plan.source.instance.instance_type.clone(),
         to: plan.target.instance_type.clone(),
-        monthly_difference: cost.target_monthly.zip(cost.source_monthly).map(|(then, now)| money(then - now)),
+        monthly_difference: cost
+            .target_monthly
+            .zip(cost.source_monthly)
+            .map(|(then, now)| money(then - now)),
         downtime_usual_s: plan.downtime_s.usual,
         downtime_longest_s: plan.downtime_s.longest,
         cost: cost.migration.map(money),
@@ -185,7 +191,14 @@ fn run_views(state: Option<&Path>, audit: &Audit) -> Result<Vec<RunView>> {
     let mut views = Vec::new();
     for head in store.journal().runs()? {
         let entry = audit.ledger.entries.iter().find(|entry| {
-            entry.account.as_ref() == Some(&head.account) && entry.region.as_ref() == Some(&head.region)
+            entry
+                .account
+                .as_ref()
+                .is_some_and(|account| account.as_str() == head.account)
+                && entry
+                    .region
+                    .as_ref()
+                    .is_some_and(|region| region.as_str() == head.region)
         });
         let Some(entry) = entry else { continue };
         let record = store.journal().record(&head.id)?;
@@ -210,9 +223,4 @@ fn run_state(state: State, held: bool) -> RunState {
         State::RolledBack => RunState::RolledBack,
         State::Finalized => RunState::Finalized,
     }
-}
-
-/// Where a report went, for a person.
-pub(crate) fn tell_where(path: &Path) {
-    output::say(&format!("Written to {}.\n", output::printable(&path.display().to_string())));
 }

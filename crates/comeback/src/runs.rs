@@ -167,7 +167,10 @@ pub(crate) fn summary(store: &Store, run: &RunId) -> Result<String> {
     let (record, rows) = (journal.record(run)?, journal.rows(run)?);
     let mut text = format!("Run {run} is {}.\n", shown(store, run)?);
     if let Some(seconds) = downtime(store, run)? {
-        let _ = writeln!(text, "  Downtime: {seconds} s, from the order to stop to the last proof.");
+        let _ = writeln!(
+            text,
+            "  Downtime: {seconds} s, from the order to stop to the last proof."
+        );
     }
     if let Some(host) = record
         .outputs

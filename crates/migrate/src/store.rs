@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 use crate::journal::{Journal, JournalError};
 use crate::run::RunId;
 
+/// The file of the journal.
+const JOURNAL: &str = "journal.db";
+
 /// The user's runs.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -66,7 +69,7 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
         Ok(Self {
             folder: folder.to_owned(),
-            journal: Journal::open(&folder.join("journal.db"))?,
+            journal: Journal::open(&folder.join(JOURNAL))?,
         })
     }
 

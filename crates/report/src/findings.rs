@@ -2,37 +2,15 @@
 
 use std::fmt::Write as _;
 
+use comeback_audit::rules;
 use jiff::tz::TimeZone;
 
 use crate::catalogue::{Texts, message_id};
 use crate::options::Lang;
 
-/// Ids of the rules, in the order in which they are explained.
-pub const RULES: [&str; 19] = [
-    "already-dead",
-    "pv-grub-1.03",
-    "pv-grub-1.04",
-    "pv-grub-1.05",
-    "other-kernel-image",
-    "ramdisk-image",
-    "no-kernel-id",
-    "event-reboot",
-    "event-system-reboot",
-    "event-maintenance",
-    "event-retirement",
-    "event-stop",
-    "auto-recovery",
-    "reboot-migration",
-    "instance-store-root",
-    "long-uptime",
-    "previous-generation",
-    "not-nitro-ready",
-    "address-lost-on-stop",
-];
-
 /// The message that explains a rule: a rule of a newer program has one in common.
 pub fn message(rule: &str) -> String {
-    if RULES.contains(&rule) {
+    if rules::all().iter().any(|known| known.id == rule) {
         format!("rule-{}", message_id(rule))
     } else {
         "rule-unknown".to_owned()
@@ -43,12 +21,13 @@ pub fn message(rule: &str) -> String {
 pub fn documentation() -> String {
     let texts = Texts::of(Lang::En, TimeZone::UTC);
     let mut page = format!("# {}\n\n{}\n", texts.text("docs-title"), texts.text("docs-intro"));
-    for rule in RULES {
-        let message = message(rule);
+    for rule in rules::all() {
+        let message = message(rule.id);
         let _ = write!(
             page,
-            "\n## {}\n\n`{rule}`\n\n{}: {}\n\n{}: {}\n",
+            "\n## {}\n\n`{}`\n\n{}: {}\n\n{}: {}\n",
             texts.text(&message),
+            rule.id,
             texts.text("docs-meaning"),
             texts.text(&format!("{message}.meaning")),
             texts.text("docs-remedy"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use comeback_audit::model::{Act, Audit, Coverage, Deadline, Effect, Entry, Finding, Gap, Level, Subject, Unread};
+use comeback_audit::rules;
 use comeback_cloud::model::Virtualization;
 use jiff::Timestamp;
 
@@ -664,9 +665,9 @@ fn meanings(texts: &Texts, audit: &Audit) -> Vec<Meaning> {
         }
     }
     let order = |rule: &str| {
-        findings::RULES
+        rules::all()
             .iter()
-            .position(|known| *known == rule)
+            .position(|known| known.id == rule)
             .unwrap_or(usize::MAX)
     };
     found.sort_by_key(|finding| order(&finding.rule));

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use comeback_audit::model::{Money, Value};
+use comeback_audit::rules;
 use comeback_report::catalogue::Texts;
 use comeback_report::{Lang, Options, findings};
 
@@ -44,7 +45,7 @@ fn every_rule_has_its_texts_and_there_is_no_other() {
     for lang in Lang::ALL {
         let texts = Texts::new(&Options::new(lang));
         let mut expected = BTreeSet::new();
-        let messages = findings::RULES.iter().map(|rule| findings::message(rule));
+        let messages = rules::all().iter().map(|rule| findings::message(rule.id));
         for message in messages.chain(["rule-unknown".to_owned()]) {
             for attribute in ["", ".finding", ".meaning", ".remedy"] {
                 expected.insert(format!("{message}{attribute}"));

@@ -41,7 +41,8 @@ pub(crate) struct ReaderArguments {
 }
 
 fn zone(name: &str) -> Result<jiff::tz::TimeZone, String> {
-    jiff::tz::TimeZone::get(name).map_err(|_| "this machine knows no such time zone; expected one such as Asia/Tokyo".to_owned())
+    jiff::tz::TimeZone::get(name)
+        .map_err(|_| "this machine knows no such time zone; expected one such as Asia/Tokyo".to_owned())
 }
 
 /// `report`
@@ -62,7 +63,13 @@ pub(crate) struct NotifyArguments {
     pub(crate) audit: PathBuf,
     /// Address that the message is posted to, of Slack or of what is compatible with it. It is a secret: better in the
     /// environment.
-    #[arg(long, value_name = "URL", env = "COMEBACK_WEBHOOK", hide_env_values = true, required_unless_present = "dry_run")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "COMEBACK_WEBHOOK",
+        hide_env_values = true,
+        required_unless_present = "dry_run"
+    )]
     pub(crate) webhook: Option<String>,
     /// The audit to compare with. Default: the last one that this webhook was told of; without any, the summary of all is
     /// posted.
