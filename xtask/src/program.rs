@@ -22,12 +22,17 @@ pub(crate) fn ready(release: bool) -> Result<PathBuf> {
     Ok(folder.join("comeback"))
 }
 
-/// `cargo xtask build`.
-pub(crate) fn command(release: bool) -> Result<()> {
+/// The same with the agent beside it, for what reaches other machines.
+pub(crate) fn ready_with_agent(release: bool) -> Result<PathBuf> {
     let program = ready(release)?;
     if let Some(folder) = program.parent() {
         agent::copy_beside(&agent::ready()?, folder)?;
     }
-    println!("{}", program.display());
+    Ok(program)
+}
+
+/// `cargo xtask build`.
+pub(crate) fn command(release: bool) -> Result<()> {
+    println!("{}", ready_with_agent(release)?.display());
     Ok(())
 }

@@ -7,11 +7,15 @@ use std::collections::BTreeMap;
 
 use comeback_cloud::ids::{AccountId, EventId, InstanceId, KernelId, RegionName};
 use comeback_cloud::model::{EventCode, InstanceState, RootDeviceType, Virtualization};
+use comeback_cloud::prices::Price;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Counts up when the form of [`Audit`] changes in a way that its readers notice.
 pub const SCHEMA: u32 = 1;
+
+/// The rule that sees an instance dead already, which comes before all others.
+pub const ALREADY_DEAD: &str = "already-dead";
 
 /// One audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +35,13 @@ pub struct Audit {
     pub instances: Vec<Subject>,
     /// Findings that somebody did not want to see, each with the reason.
     pub silenced: Vec<Silenced>,
+}
+
+impl Audit {
+    /// Instances at risk, the one that needs somebody first in front.
+    pub fn at_risk(&self) -> impl Iterator<Item = &Subject> {
+        self.instances.iter().filter(|subject| subject.risk.is_at_risk())
+    }
 }
 
 /// What was read, and what was not. A report never looks cleaner than this.
@@ -167,6 +178,13 @@ pub struct Subject {
     pub findings: Vec<Finding>,
 }
 
+impl Subject {
+    /// Whether it is dead already.
+    pub fn is_dead(&self) -> bool {
+        self.findings.iter().any(|finding| finding.rule == ALREADY_DEAD)
+    }
+}
+
 /// How much a finding matters. Ordered from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -248,6 +266,15 @@ pub struct Money {
     pub micros: i64,
     /// The currency's code.
     pub currency: String,
+}
+
+impl From<Price> for Money {
+    fn from(price: Price) -> Self {
+        Self {
+            micros: i64::try_from(price.micros).unwrap_or(i64::MAX),
+            currency: price.currency.to_owned(),
+        }
+    }
 }
 
 /// Where something was seen.

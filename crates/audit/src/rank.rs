@@ -5,7 +5,7 @@ use std::cmp::{Ordering, Reverse};
 use jiff::Timestamp;
 
 use crate::facts::Facts;
-use crate::model::{Act, Advice, Deadline, Effect, Finding, Level, Subject};
+use crate::model::{ALREADY_DEAD, Act, Advice, Deadline, Effect, Finding, Level, Subject};
 
 /// Days that an instance without an event is reckoned to have.
 const WITHOUT_DATE: f64 = 365.0;
@@ -32,13 +32,12 @@ fn days(at: Timestamp, now: Timestamp) -> f64 {
 
 /// Whether it is dead already, then risk over the days left.
 fn urgency(subject: &Subject, now: Timestamp) -> (bool, f64) {
-    let dead = subject.findings.iter().any(|finding| finding.rule == "already-dead");
     let left = match &subject.deadline {
         // An event without a time may begin at once.
         Some(deadline) => deadline.not_before.map_or(0.0, |at| days(at, now)),
         None => WITHOUT_DATE,
     };
-    (dead, weight(subject.risk) / (left + 1.0))
+    (subject.is_dead(), weight(subject.risk) / (left + 1.0))
 }
 
 /// Puts first what dies first, of these what costs most while it is away.
@@ -89,7 +88,7 @@ fn advice(facts: &Facts, deadline: Option<&Deadline>, findings: &[Finding]) -> A
         by,
         command: verb.map(|verb| facts.command(verb)),
     };
-    if is("already-dead") {
+    if is(ALREADY_DEAD) {
         // It is late already: no date is left to wait for.
         return match facts.machine.is_paravirtual() {
             true => say(Act::Rescue, None, Some("rescue")),

@@ -7,6 +7,7 @@
 
 use crate::ids::RegionName;
 use serde::Serialize;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 /// Hours of a month, as the AWS calculators count them.
 const HOURS_PER_MONTH: f64 = 730.0;
@@ -44,19 +45,28 @@ impl Price {
     }
 }
 
+/// The table by type, each with its prices by region. Read once: an audit asks for thousands.
+static INSTANCES: LazyLock<BTreeMap<&str, BTreeMap<&str, f64>>> = LazyLock::new(|| {
+    let mut lines = INSTANCE_TABLE.lines().filter(|line| !line.starts_with('#'));
+    let regions: Vec<&str> = lines.next().unwrap_or_default().split(',').skip(1).collect();
+    let row = |line: &'static str| {
+        let (name, amounts) = line.split_once(',')?;
+        let prices = regions.iter().zip(amounts.split(','));
+        let known = prices.filter_map(|(region, amount)| Some((*region, amount.parse().ok()?)));
+        Some((name, known.collect()))
+    };
+    lines.filter_map(row).collect()
+});
+
 /// What an instance of a type costs in an hour.
 pub fn hourly(instance_type: &str, region: &RegionName) -> Option<Price> {
-    let mut lines = INSTANCE_TABLE.lines().filter(|line| !line.starts_with('#'));
-    let column = lines.next()?.split(',').position(|name| name == region.as_str())?;
-    let row = lines.find(|line| line.split(',').next() == Some(instance_type))?;
-    let amount: f64 = row.split(',').nth(column)?.parse().ok()?;
-    Some(Price::dollars(amount, INSTANCE_SOURCE))
+    let amount = INSTANCES.get(instance_type)?.get(region.as_str())?;
+    Some(Price::dollars(*amount, INSTANCE_SOURCE))
 }
 
 /// Types whose price is known in some region.
 pub fn types() -> impl Iterator<Item = &'static str> {
-    let lines = INSTANCE_TABLE.lines().filter(|line| !line.starts_with('#'));
-    lines.skip(1).filter_map(|line| line.split(',').next())
+    INSTANCES.keys().copied()
 }
 
 /// What an instance of a type costs in a month of 730 hours.

@@ -233,10 +233,13 @@ impl Session {
     /// # Errors
     /// What a call can fail with.
     pub async fn regions(&self) -> Result<Vec<RegionName>, CloudError> {
-        let home = self
-            .default_region()
-            .unwrap_or_else(|| RegionName::from_api(STS_REGION));
-        self.region(&home).enabled_regions().await
+        self.region(&self.home()).enabled_regions().await
+    }
+
+    /// Where what is the same in all regions is asked for.
+    fn home(&self) -> RegionName {
+        self.default_region()
+            .unwrap_or_else(|| RegionName::from_api(STS_REGION))
     }
 
     /// All regions that AWS has, those included that the account has not switched on, in the order of their names.
@@ -244,10 +247,7 @@ impl Session {
     /// # Errors
     /// What a call can fail with.
     pub async fn known_regions(&self) -> Result<Vec<KnownRegion>, CloudError> {
-        let home = self
-            .default_region()
-            .unwrap_or_else(|| RegionName::from_api(STS_REGION));
-        self.region(&home).known_regions().await
+        self.region(&self.home()).known_regions().await
     }
 
     /// All accounts of the organization that these credentials are of: its management account's, or a delegated
@@ -257,9 +257,7 @@ impl Session {
     /// What a call can fail with.
     pub async fn organization(&self) -> Result<Vec<OrganizationAccount>, CloudError> {
         // Organizations has one endpoint for all regions of a partition, and its model finds it by any of them.
-        let region = self
-            .default_region()
-            .unwrap_or_else(|| RegionName::from_api(STS_REGION));
+        let region = self.home();
         let config = aws_sdk_organizations::config::Builder::from(&self.inner.sdk)
             .region(aws_config::Region::new(region.to_string()))
             .build();

@@ -147,14 +147,7 @@ impl Engine {
             State::RolledBack => return Err(self.refuse("it is over: `comeback migrate` begins a new one")),
             State::Finalizing | State::Finalized => return Err(self.refuse("`comeback finalize` goes on with that")),
         }
-        if self.record.state == State::Running {
-            self.tell(Event::Run {
-                run: self.context.run.clone(),
-                state: State::Running,
-            });
-        } else {
-            self.enter(State::Running).await?;
-        }
+        self.be_in(State::Running).await?;
         for action in actions {
             if let Some(Progress::Done(_)) = self.record.progress(&action.id()) {
                 continue;
@@ -186,14 +179,7 @@ impl Engine {
             }
             _ => {}
         }
-        if self.record.state == State::RollingBack {
-            self.tell(Event::Run {
-                run: self.context.run.clone(),
-                state: State::RollingBack,
-            });
-        } else {
-            self.enter(State::RollingBack).await?;
-        }
+        self.be_in(State::RollingBack).await?;
         let mut stuck = false;
         for action in actions.iter().rev() {
             match self.record.progress(&action.id()) {
@@ -362,11 +348,24 @@ impl Engine {
 
     async fn enter(&mut self, state: State) -> Result<(), RunError> {
         self.write(Entry::state(state)).await?;
+        self.tell_state(state);
+        Ok(())
+    }
+
+    /// As [`enter`](Self::enter); a run that is in the state already, as one that was interrupted, only tells so.
+    async fn be_in(&mut self, state: State) -> Result<(), RunError> {
+        if self.record.state == state {
+            self.tell_state(state);
+            return Ok(());
+        }
+        self.enter(state).await
+    }
+
+    fn tell_state(&self, state: State) {
         self.tell(Event::Run {
             run: self.context.run.clone(),
             state,
         });
-        Ok(())
     }
 
     pub(crate) async fn write(&mut self, entry: Entry) -> Result<(), RunError> {

@@ -9,7 +9,7 @@ use crate::changes::{Changes, changes};
 use crate::harmless::{harmless, shortened};
 use crate::options::Options;
 use crate::present::{self, finding_row, label};
-use crate::view::{Report, for_client};
+use crate::view::Report;
 use crate::when;
 
 /// Most lines of one kind: a message in a chat is read at a glance.
@@ -23,23 +23,16 @@ const LONGEST_HEADLINE: usize = 150;
 
 /// The summary of an audit.
 pub fn summary(audit: &Audit, options: &Options) -> Value {
-    let page = present::page(&Report::of(audit), options);
-    let risk: usize = page
-        .levels
-        .iter()
-        .filter(|level| matches!(level.key, "critical" | "high" | "medium"))
-        .map(|level| level.count)
-        .sum();
-    let headline = page.texts.with(
-        "notify-title",
-        &[("risk", i64::try_from(risk).unwrap_or(i64::MAX).into())],
-    );
+    let report = Report::of(audit);
+    let page = present::page(&report, options);
+    let shown = report.audit_for(options);
+    let headline = page
+        .texts
+        .with("notify-title", &[("risk", present::size(shown.at_risk().count()))]);
     let mut sections = vec![page.coverage.clone()];
     sections.extend(page.summary.iter().cloned());
-    let rows = page
-        .rows
-        .iter()
-        .filter(|row| matches!(row.key, "critical" | "high" | "medium"));
+    let rows = shown.instances.iter().zip(&page.rows);
+    let rows = rows.filter_map(|(subject, row)| subject.risk.is_at_risk().then_some(row));
     let lines = rows.map(|row| {
         let mut line = format!("[{}] {} ({}): {}", row.risk, shortened(&row.name, 60), row.id, row.act);
         if let Some(by) = &row.by {
@@ -56,32 +49,25 @@ pub fn summary(audit: &Audit, options: &Options) -> Value {
 /// What changed between two audits, or nothing if nothing did: nobody is called for that.
 pub fn difference(old: &Audit, new: &Audit, options: &Options) -> Option<Value> {
     let texts = Texts::new(options);
-    let of_client = |audit: &Audit| match &options.client {
-        Some(client) => for_client(audit, client),
-        None => audit.clone(),
-    };
-    let (old, new) = (of_client(old), of_client(new));
-    let changes = changes(&old, &new);
-    if changes.is_empty() {
-        return None;
-    }
-    Some(message(&texts.text("notify-changes"), &change_blocks(&texts, &changes)))
+    let blocks = blocks_of_changes(&texts, old, new, options)?;
+    Some(message(&texts.text("notify-changes"), &blocks))
 }
 
 /// The changes in lines, for a terminal.
 pub fn difference_text(old: &Audit, new: &Audit, options: &Options) -> String {
     let texts = Texts::new(options);
-    let of_client = |audit: &Audit| match &options.client {
-        Some(client) => for_client(audit, client),
-        None => audit.clone(),
-    };
-    let (old, new) = (of_client(old), of_client(new));
-    let changes = changes(&old, &new);
-    if changes.is_empty() {
-        return format!("{}\n", texts.text("notify-nothing"));
+    match blocks_of_changes(&texts, old, new, options) {
+        Some(blocks) => format!("{}\n\n{}\n", texts.text("notify-changes"), blocks.join("\n\n")),
+        None => format!("{}\n", texts.text("notify-nothing")),
     }
-    let blocks = change_blocks(&texts, &changes);
-    format!("{}\n\n{}\n", texts.text("notify-changes"), blocks.join("\n\n"))
+}
+
+/// What changed, as far as this reader may see it; nothing if nothing did.
+fn blocks_of_changes(texts: &Texts, old: &Audit, new: &Audit, options: &Options) -> Option<Vec<String>> {
+    let (old, new) = (Report::of(old), Report::of(new));
+    let (old, new) = (old.audit_for(options), new.audit_for(options));
+    let changes = changes(&old, &new);
+    (!changes.is_empty()).then(|| change_blocks(texts, &changes))
 }
 
 fn change_blocks(texts: &Texts, changes: &Changes<'_>) -> Vec<String> {

@@ -344,7 +344,7 @@ fn number(number: u64) -> fluent_bundle::FluentValue<'static> {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 
-fn size(number: usize) -> fluent_bundle::FluentValue<'static> {
+pub(crate) fn size(number: usize) -> fluent_bundle::FluentValue<'static> {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 
@@ -362,10 +362,6 @@ fn moment(texts: &Texts, time: Timestamp) -> Moment {
         text: when::both(texts, time),
         machine: time.to_string(),
     }
-}
-
-fn is_dead(subject: &Subject) -> bool {
-    subject.findings.iter().any(|finding| finding.rule == "already-dead")
 }
 
 fn coverage(texts: &Texts, audit: &Audit) -> String {
@@ -441,11 +437,7 @@ fn ledger_row(texts: &Texts, entry: &Entry) -> LedgerRow {
 }
 
 fn summary(texts: &Texts, audit: &Audit) -> Vec<String> {
-    let risk = audit
-        .instances
-        .iter()
-        .filter(|subject| subject.risk.is_at_risk())
-        .count();
+    let risk = audit.at_risk().count();
     let mut lines = Vec::new();
     if audit.instances.is_empty() {
         lines.push(texts.text("nothing-found"));
@@ -455,7 +447,7 @@ fn summary(texts: &Texts, audit: &Audit) -> Vec<String> {
             &[("total", size(audit.instances.len())), ("risk", size(risk))],
         ));
     }
-    let dead = audit.instances.iter().filter(|subject| is_dead(subject)).count();
+    let dead = audit.instances.iter().filter(|subject| subject.is_dead()).count();
     if dead > 0 {
         lines.push(texts.with("summary-dead", &[("dead", size(dead))]));
     }

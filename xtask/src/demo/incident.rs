@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::stage::{Stage, say};
-use crate::{agent, assets, guests, packages, program, run};
+use crate::{guests, packages, program, run};
 
 /// The recipes of the machines that it needs: the guest, and the host that converts it.
 const GUESTS: [&str; 2] = ["tokyo", "lab-host"];
@@ -28,10 +28,7 @@ pub(crate) fn command() -> Result<()> {
     say("Packages that are needed and not there are installed from Debian");
     packages::install(packages::Group::ALL)?;
     say("Building comeback (a quarter of an hour on a fresh machine, seconds later)");
-    let program = program::ready(false)?;
-    let folder = program.parent().context("the program has no folder")?;
-    assets::copy_beside(&assets::ready()?, folder)?;
-    agent::copy_beside(&agent::ready()?, folder)?;
+    let program = program::ready_with_agent(false)?;
     say("Making the machines of the incident (minutes on a fresh machine, nothing later)");
     let recipes = guests::recipes(&GUESTS.map(str::to_owned))?;
     let disks = guests::ready(&recipes)?;
@@ -90,7 +87,7 @@ impl Incident {
         }
         self.stage.run("comeback lab status", 0)?;
         let shop = self.instance("shop")?;
-        let address = text(&shop, "address")?;
+        let (address, id) = (text(&shop, "address")?, text(&shop, "id")?);
         say("Its data, by its own checksums");
         self.ssh(&address, DATA)?;
 
@@ -117,7 +114,7 @@ impl Incident {
         self.stage
             .run(&format!("curl -s http://{address}:8080/ | head -n 3"), 0)?;
         self.stage.run("comeback lab status", 0)?;
-        let run = self.run_of("i-", 0)?;
+        let run = self.run_of(&id)?;
         self.stage.run(&format!("comeback finalize {run} --yes"), 0)?;
         self.ssh(&address, DATA)?;
         let downtime = self.downtime(&run)?;
@@ -128,7 +125,7 @@ impl Incident {
         let second = self.instance("shop-2")?;
         let (address, id) = (text(&second, "address")?, text(&second, "id")?);
         self.stage.run(&format!("comeback migrate {id} --yes"), 0)?;
-        let run = self.run_of(&id, 1)?;
+        let run = self.run_of(&id)?;
         let turned = Instant::now();
         self.stage.run(&format!("comeback rollback {run} --start --yes"), 0)?;
         self.until(&id, "up")?;
@@ -232,23 +229,16 @@ impl Incident {
         self.stage.run(&format!("ssh -F ssh_config {address} '{command}'"), 0)
     }
 
-    /// The run of an instance, of as many as there have to be.
-    fn run_of(&self, instance: &str, earlier: usize) -> Result<String> {
+    /// The one run of an instance.
+    fn run_of(&self, instance: &str) -> Result<String> {
         let said = run::text(&mut self.stage.shell("comeback runs --json"))?;
         let runs: Value = serde_json::from_str(&said).context("reading the list of runs")?;
         let runs = runs.as_array().context("the list of runs is none")?;
-        ensure!(
-            runs.len() == earlier + 1,
-            "{} runs instead of {}",
-            runs.len(),
-            earlier + 1
-        );
-        let run = runs.iter().find(|run| {
-            run["instance"]
-                .as_str()
-                .is_some_and(|id| earlier == 0 || id == instance)
-        });
-        text(run.context("the instance has no run")?, "run")
+        let its: Vec<&Value> = runs.iter().filter(|run| run["instance"] == instance).collect();
+        match its.as_slice() {
+            [one] => text(one, "run"),
+            _ => bail!("{instance} has {} runs instead of one", its.len()),
+        }
     }
 
     /// Seconds from the order to stop to the last proof, as the journal has them.

@@ -154,10 +154,7 @@ fn fill(facts: &mut Facts, known: &Known) {
     let kernel = facts.machine.kernel.as_ref();
     facts.kernel = kernel.map(|id| kernels::identify(region, id, known.images.get(id).map(String::as_str)));
     facts.kind = known.types.get(&facts.machine.instance_type).cloned();
-    facts.hourly = prices::hourly(&facts.machine.instance_type, region).map(|price| Money {
-        micros: i64::try_from(price.micros).unwrap_or(i64::MAX),
-        currency: price.currency.to_owned(),
-    });
+    facts.hourly = prices::hourly(&facts.machine.instance_type, region).map(Money::from);
     let needs_one = |kind: &&Arc<InstanceType>| facts.machine.is_paravirtual() || !kind.current_generation;
     facts.successor = facts.kind.as_ref().filter(needs_one).and_then(|kind| {
         let candidates = known
@@ -186,13 +183,12 @@ fn takes(machine: &Machine, now: &InstanceType, other: &InstanceType) -> bool {
 }
 
 fn successor(now: &InstanceType, best: &InstanceType, region: &RegionName) -> Successor {
-    let (was, is) = (prices::monthly(&now.name, region), prices::monthly(&best.name, region));
-    let micros = |price: prices::Price| i64::try_from(price.micros).unwrap_or(i64::MAX);
+    let monthly = |kind: &InstanceType| prices::monthly(&kind.name, region).map(Money::from);
     Successor {
         instance_type: best.name.clone(),
-        monthly_difference: was.zip(is).map(|(was, is)| Money {
-            micros: micros(is).saturating_sub(micros(was)),
-            currency: is.currency.to_owned(),
+        monthly_difference: monthly(now).zip(monthly(best)).map(|(was, is)| Money {
+            micros: is.micros.saturating_sub(was.micros),
+            currency: is.currency,
         }),
     }
 }

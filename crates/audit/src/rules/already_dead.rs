@@ -4,10 +4,10 @@ use comeback_cloud::model::CheckState;
 
 use super::{Rule, word};
 use crate::facts::{Facts, seen};
-use crate::model::{Finding, Level, Money, Value};
+use crate::model::{ALREADY_DEAD, Finding, Level, Money, Value};
 
 pub(super) const RULE: Rule = Rule {
-    id: "already-dead",
+    id: ALREADY_DEAD,
     level: Level::Critical,
     values: &[
         (
