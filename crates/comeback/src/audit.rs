@@ -25,7 +25,7 @@ const MOST: u64 = 4 << 20;
 pub(crate) fn run(arguments: &AuditArguments) -> Result<Exit> {
     account::check_share(arguments.rate_share)?;
     // What cannot be shown is better known before thousands of calls than after.
-    report::check(&arguments.report)?;
+    let plans = report::prepare(&arguments.report)?;
     let scope = scope(arguments)?;
     let silences = match &arguments.silence {
         Some(path) => Silences::parse(&text(path)?).map_err(|error| wrong(path, &error))?,
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &AuditArguments) -> Result<Exit> {
         Ok(audit::run(&scope, &reading, &silences, Arc::clone(&bar) as Arc<dyn Progress>).await)
     })?;
     bar.0.finish_and_clear();
-    report::write(&made, &arguments.report)?;
+    report::write(&made, &plans, &arguments.report)?;
     summary(&made);
     Ok(exit(&made))
 }
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &AuditArguments) -> Result<Exit> {
 fn exit(audit: &Audit) -> Exit {
     if !audit.ledger.is_complete() {
         Exit::Incomplete
-    } else if audit.instances.iter().any(|instance| instance.risk.is_at_risk()) {
+    } else if audit.at_risk().next().is_some() {
         Exit::Blocked
     } else {
         Exit::Done
@@ -79,11 +79,7 @@ fn summary(audit: &Audit) {
         .iter()
         .filter(|entry| entry.coverage == Coverage::Read)
         .count();
-    let at_risk = audit
-        .instances
-        .iter()
-        .filter(|instance| instance.risk.is_at_risk())
-        .count();
+    let at_risk = audit.at_risk().count();
     output::say(&format!(
         "{} instances in {read} regions of accounts were read with {calls} calls ({}). {at_risk} are at risk.\n",
         audit.ledger.instances(),

@@ -8,6 +8,7 @@ mod earlier;
 mod exit;
 mod given;
 mod iam_policy;
+mod input;
 mod inspect;
 mod keep;
 mod lab;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::{OnArgument, PlanArguments, ReachArgument, TargetArgument, WishArguments};
 use crate::exit::{Exit, Expected};
-use crate::{account, output, plan_text};
+use crate::{account, input, output, plan_text};
 
 /// The most bytes that a file of plans may have: a plan takes some KiB.
 const MOST: u64 = 64 << 20;
@@ -150,17 +150,7 @@ fn save(path: &Path, plans: &[Plan]) -> Result<()> {
 
 /// Loads plans that were saved.
 pub(crate) fn load(path: &Path) -> Result<Vec<Plan>> {
-    let size = fs::metadata(path)
-        .with_context(|| format!("reading {}", path.display()))?
-        .len();
-    if size > MOST {
-        return Err(Expected::Refused(format!(
-            "{} has {size} bytes, more than a file of plans can have",
-            path.display()
-        ))
-        .into());
-    }
-    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let text = input::read(path, MOST, "a file of plans")?;
     let version = serde_json::from_slice::<serde_json::Value>(&text)
         .ok()
         .and_then(|value| value.get("version").and_then(serde_json::Value::as_u64));

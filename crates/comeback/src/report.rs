@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -10,31 +10,28 @@ use comeback_audit::model::{Audit, Money, SCHEMA};
 use comeback_migrate::plan::Plan;
 use comeback_migrate::run::State;
 use comeback_migrate::store::Store;
+use comeback_report::faces::json;
 use comeback_report::view::clients;
 use comeback_report::{Format, Options, PlanView, Report, RunState, RunView, render};
 
 use crate::cli::report::{ReaderArguments, ReportArguments, ReportOptions};
 use crate::exit::{Exit, Expected};
-use crate::{keep, plan, runs};
+use crate::{input, keep, plan, runs};
 
 /// The most bytes that a saved audit may have.
 const MOST: u64 = 1 << 30;
 
 pub(crate) fn run(arguments: &ReportArguments) -> Result<Exit> {
     let audit = load(&arguments.audit)?;
-    write(&audit, &arguments.report)?;
+    let plans = prepare(&arguments.report)?;
+    write(&audit, &plans, &arguments.report)?;
     Ok(Exit::Done)
 }
 
 /// A saved audit.
 pub(crate) fn load(path: &Path) -> Result<Audit> {
-    let reading = || format!("reading {}", path.display());
-    let size = fs::metadata(path).with_context(reading)?.len();
+    let text = input::read(path, MOST, "an audit")?;
     let refuse = |why: String| Expected::Refused(format!("{}: {why}", path.display()));
-    if size > MOST {
-        return Err(refuse(format!("it has {size} bytes, more than an audit can have")).into());
-    }
-    let text = fs::read(path).with_context(reading)?;
     let what = "expected what `comeback audit --format json` writes";
     let any: serde_json::Value = serde_json::from_slice(&text).map_err(|error| refuse(format!("{error}; {what}")))?;
     match any["schema"].as_u64() {
@@ -55,11 +52,8 @@ pub(crate) fn options(reader: &ReaderArguments) -> Options {
     options
 }
 
-/// Says what would stand against a report before its audit is made.
-pub(crate) fn check(arguments: &ReportOptions) -> Result<()> {
-    for path in &arguments.plans {
-        plan::load(path)?;
-    }
+/// Loads the plans that go beside an audit, and says what would stand against the report: before the audit is made.
+pub(crate) fn prepare(arguments: &ReportOptions) -> Result<Vec<Plan>> {
     if let Some(path) = &arguments.output
         && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
         && !folder.is_dir()
@@ -70,11 +64,15 @@ pub(crate) fn check(arguments: &ReportOptions) -> Result<()> {
         );
         return Err(Expected::Usage(why).into());
     }
-    Ok(())
+    let mut plans = Vec::new();
+    for path in &arguments.plans {
+        plans.extend(plan::load(path)?);
+    }
+    Ok(plans)
 }
 
 /// Writes an audit as it was asked for.
-pub(crate) fn write(audit: &Audit, arguments: &ReportOptions) -> Result<()> {
+pub(crate) fn write(audit: &Audit, plans: &[Plan], arguments: &ReportOptions) -> Result<()> {
     let mut options = options(&arguments.reader);
     if let Some(client) = &options.client {
         check_client(audit, client)?;
@@ -84,27 +82,32 @@ pub(crate) fn write(audit: &Audit, arguments: &ReportOptions) -> Result<()> {
         options.width = console::Term::stdout().size().1.into();
         options.colour = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     }
-    match &arguments.output {
-        None if arguments.format == Format::Json && options.client.is_none() => {
-            // The error is passed on as it is, as a pipe that nobody reads any more is none of ours.
-            Ok(stream(audit, BufWriter::new(io::stdout().lock()))?)
-        }
-        None => {
-            let bytes = rendered(audit, arguments, &options)?;
-            let mut out = io::stdout().lock();
-            out.write_all(&bytes)?;
-            Ok(out.flush()?)
-        }
-        Some(path) => {
-            let writing = || format!("writing {}", path.display());
-            if arguments.format == Format::Json && options.client.is_none() {
-                let file = fs::File::create(path).with_context(writing)?;
-                return stream(audit, BufWriter::new(file)).with_context(writing);
-            }
-            let bytes = rendered(audit, arguments, &options)?;
-            fs::write(path, bytes).with_context(writing)
+    let plans = plan_views(plans, audit);
+    let runs = run_views(arguments.state.as_deref(), audit)?;
+    let report = Report {
+        audit,
+        plans: &plans,
+        runs: &runs,
+    };
+    let Some(path) = &arguments.output else {
+        // The error is passed on as it is, as a pipe that nobody reads any more is none of ours.
+        return put(&report, arguments.format, &options, io::stdout().lock());
+    };
+    let writing = || format!("writing {}", path.display());
+    let file = fs::File::create(path).with_context(writing)?;
+    put(&report, arguments.format, &options, file).with_context(writing)
+}
+
+fn put(report: &Report<'_>, format: Format, options: &Options, mut out: impl io::Write) -> Result<()> {
+    match format {
+        // The one that can be as large as the audit.
+        Format::Json => json::write(report, options, BufWriter::new(out))?,
+        _ => {
+            out.write_all(&render(format, report, options)?)?;
+            out.flush()?;
         }
     }
+    Ok(())
 }
 
 fn check_client(audit: &Audit, client: &str) -> Result<()> {
@@ -120,34 +123,18 @@ fn check_client(audit: &Audit, client: &str) -> Result<()> {
     Err(Expected::Usage(format!("the audit has no client {client}; {names}")).into())
 }
 
-/// The audit itself, piece by piece: the text of thousands of instances need not be in memory as a whole.
-fn stream(audit: &Audit, mut out: impl io::Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut out, audit)?;
-    out.write_all(b"\n")?;
-    out.flush()
-}
-
-fn rendered(audit: &Audit, arguments: &ReportOptions, options: &Options) -> Result<Vec<u8>> {
+/// Plans of the audit's instances.
+fn plan_views(plans: &[Plan], audit: &Audit) -> Vec<PlanView> {
     let owners: BTreeMap<&str, Option<&String>> = audit
         .instances
         .iter()
         .map(|subject| (subject.id.as_str(), subject.client.as_ref()))
         .collect();
-    let mut plans = Vec::new();
-    for path in &arguments.plans {
-        for plan in plan::load(path)? {
-            if let Some(client) = owners.get(plan.instance().as_str()) {
-                plans.push(plan_view(&plan, client.cloned()));
-            }
-        }
-    }
-    let runs = run_views(arguments.state.as_deref(), audit)?;
-    let report = Report {
-        audit,
-        plans: &plans,
-        runs: &runs,
-    };
-    Ok(render(arguments.format, &report, options)?)
+    let views = plans.iter().filter_map(|plan| {
+        let client = owners.get(plan.instance().as_str())?;
+        Some(plan_view(plan, client.cloned()))
+    });
+    views.collect()
 }
 
 fn money(amount: f64) -> Money {

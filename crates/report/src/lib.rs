@@ -25,7 +25,7 @@ pub use view::{PlanView, Report, RunState, RunView};
 pub enum ReportError {
     /// A value that does not go into JSON.
     #[error("writing the report as JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] std::io::Error),
     /// The CSV writer.
     #[error("writing the report as CSV: {0}")]
     Csv(#[from] csv::Error),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::ReportError;
 use crate::catalogue::Texts;
-use crate::faces::json::quiet;
+use crate::faces::json::indented;
 use crate::harmless::harmless;
 use crate::options::Options;
 use crate::present::{finding_row, unread_message};
@@ -46,9 +46,8 @@ pub fn render(report: &Report<'_>, options: &Options) -> Result<Vec<u8>, ReportE
             .iter()
             .filter_map(|entry| unread(&texts, &audit, entry)),
     );
-    let text = serde_json::to_string_pretty(&events)?;
-    let mut bytes = quiet(&text).into_bytes();
-    bytes.push(b'\n');
+    let mut bytes = Vec::new();
+    indented(&events, &mut bytes)?;
     Ok(bytes)
 }
 
