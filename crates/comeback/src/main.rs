@@ -2,6 +2,8 @@
 
 mod account;
 mod audit;
+mod bars;
+mod board;
 mod cli;
 mod convert;
 mod earlier;

@@ -10,9 +10,8 @@ use comeback_cloud::Region;
 use comeback_migrate::action::Context;
 use comeback_migrate::actions;
 use comeback_migrate::engine::{Engine, OnFailure};
-use comeback_migrate::finalize::Keep;
+use comeback_migrate::finalize::{self, Keep};
 use comeback_migrate::plan::Plan;
-use comeback_migrate::progress::Reporter;
 use comeback_migrate::run::{RunId, State};
 use comeback_migrate::ssh::SshHosts;
 use comeback_migrate::store::{Held, Store};
@@ -22,7 +21,7 @@ use crate::cli::{
     RollbackArguments, StateArguments,
 };
 use crate::exit::{Exit, Expected};
-use crate::narrator::{Json, Lines};
+use crate::narrator::{Narrator, Teller};
 use crate::{account, keep, output, plan, plan_text, runs};
 
 /// How long one try to reach a host may take; it is tried again for as long as `--host-within` says.
@@ -54,12 +53,13 @@ fn agreed(carry: &CarryArguments, question: &str) -> Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-fn reporter(carry: &CarryArguments, instance: &str, alone: bool) -> Arc<dyn Reporter> {
-    if carry.json {
-        Arc::new(Json::new(instance))
-    } else {
-        Arc::new(Lines::new(instance, alone))
-    }
+/// What people know an instance by.
+fn known_as(plan: &Plan) -> String {
+    let id = plan.instance();
+    plan.source
+        .instance
+        .name()
+        .map_or_else(|| id.to_string(), |name| format!("{id} ({name})"))
 }
 
 fn on_failure(argument: OnFailureArgument) -> OnFailure {
@@ -70,10 +70,18 @@ fn on_failure(argument: OnFailureArgument) -> OnFailure {
 }
 
 /// Lets the program end on Ctrl-C without losing anything: what was begun is in the journal.
-async fn unless_interrupted<T>(work: impl Future<Output = Result<T>>, runs: &[RunId]) -> Result<T> {
+async fn unless_interrupted<T>(
+    work: impl Future<Output = Result<T>>,
+    narrator: &Narrator,
+    runs: &[RunId],
+) -> Result<T> {
     tokio::select! {
-        result = work => result,
+        result = work => {
+            narrator.rest();
+            result
+        }
         _ = tokio::signal::ctrl_c() => {
+            narrator.rest();
             let names: Vec<&str> = runs.iter().map(RunId::as_str).collect();
             bail!(
                 "interrupted; nothing is lost. Go on with `comeback resume {0}`, or back with `comeback rollback {0}`",
@@ -87,6 +95,7 @@ async fn unless_interrupted<T>(work: impl Future<Output = Result<T>>, runs: &[Ru
 struct Undertaking {
     engine: Engine,
     plan: Plan,
+    teller: Teller,
     _held: Held,
 }
 
@@ -98,24 +107,26 @@ impl Undertaking {
         account: &AccountArguments,
         carry: &CarryArguments,
         start: bool,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Narrator)> {
         let head = store.journal().find(name)?;
         let plan: Plan = serde_json::from_value(store.journal().plan(&head.id)?)
             .with_context(|| format!("reading the plan of run {}", head.id))?;
         let region = region_of(&plan, account).await?;
         let held = store.hold(&head.id)?;
         let mut context = Context::new(head.id.clone(), plan.clone(), region, hosts(), held.folder.clone());
-        context.reporter = reporter(carry, plan.instance().as_str(), true);
+        let name = known_as(&plan);
+        let narrator = Narrator::new(carry.json, std::slice::from_ref(&name))?;
+        let teller = narrator.teller(plan.instance().as_str(), &name);
+        context.reporter = teller.reporter();
         context.patience.host = Duration::from_secs(carry.host_within);
         context.start_source = start;
-        if carry.json {
-            Json::begin()?;
-        }
-        Ok(Self {
+        let one = Self {
             engine: Engine::take_up(store.journal().clone(), context, None)?,
             plan,
+            teller,
             _held: held,
-        })
+        };
+        Ok((one, narrator))
     }
 }
 
@@ -204,22 +215,21 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
             // A question can wait for hours, and what was agreed to must still be so.
             plan::refuse_stale(&region, &plans).await?;
         }
-        if arguments.carry.json {
-            Json::begin()?;
-        }
-        let alone = plans.len() == 1;
+        let narrator = Narrator::new(arguments.carry.json, &plans.iter().map(known_as).collect::<Vec<_>>())?;
         let mut undertakings = Vec::new();
         for plan in plans {
             let run = RunId::new(jiff::Zoned::now().date());
             let held = store.hold(&run)?;
             let mut context = Context::new(run, plan.clone(), region.clone(), hosts(), held.folder.clone());
-            context.reporter = reporter(&arguments.carry, plan.instance().as_str(), alone);
+            let teller = narrator.teller(plan.instance().as_str(), &known_as(&plan));
+            context.reporter = teller.reporter();
             context.patience.host = Duration::from_secs(arguments.carry.host_within);
             let value = serde_json::to_value(&plan)?;
             let engine = Engine::begin(store.journal().clone(), context, &value, None).await?;
             undertakings.push(Undertaking {
                 engine,
                 plan,
+                teller,
                 _held: held,
             });
         }
@@ -230,7 +240,9 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
         let on_failure = on_failure(arguments.on_failure);
         let mut work = tokio::task::JoinSet::new();
         for mut one in undertakings {
-            work.spawn(async move { one.engine.forward(&actions::all(&one.plan), on_failure).await });
+            let actions = actions::all(&one.plan);
+            one.teller.begins(&actions, one.engine.record());
+            work.spawn(async move { one.engine.forward(&actions, on_failure).await });
         }
         let all = async {
             let mut ended = Vec::new();
@@ -241,7 +253,7 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
             }
             Ok(ended)
         };
-        let ended = unless_interrupted(all, &names).await?;
+        let ended = unless_interrupted(all, &narrator, &names).await?;
         let mut states = Vec::new();
         let mut failed = false;
         for result in ended {
@@ -279,13 +291,15 @@ fn worst(ended: &[State]) -> Exit {
 pub(crate) fn resume(arguments: &ResumeArguments) -> Result<Exit> {
     let store = store(&arguments.state)?;
     account::wait(async {
-        let mut one = Undertaking::take_up(&store, &arguments.run, &arguments.account, &arguments.carry, false).await?;
+        let (mut one, narrator) =
+            Undertaking::take_up(&store, &arguments.run, &arguments.account, &arguments.carry, false).await?;
         let run = one.engine.context().run.clone();
         let work = async {
             let actions = actions::all(&one.plan);
+            one.teller.begins(&actions, one.engine.record());
             Ok(one.engine.forward(&actions, on_failure(arguments.on_failure)).await?)
         };
-        let state = unless_interrupted(work, std::slice::from_ref(&run)).await?;
+        let state = unless_interrupted(work, &narrator, std::slice::from_ref(&run)).await?;
         if !arguments.carry.json {
             output::print(&runs::summary(&store, &run)?)?;
         }
@@ -296,7 +310,7 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> Result<Exit> {
 pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<Exit> {
     let store = store(&arguments.state)?;
     account::wait(async {
-        let mut one = Undertaking::take_up(
+        let (mut one, narrator) = Undertaking::take_up(
             &store,
             &arguments.run,
             &arguments.account,
@@ -315,9 +329,10 @@ pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<Exit> {
         }
         let work = async {
             let actions = actions::all(&one.plan);
+            one.teller.begins(&actions, one.engine.record());
             Ok(one.engine.back(&actions).await?)
         };
-        let state = unless_interrupted(work, std::slice::from_ref(&run)).await?;
+        let state = unless_interrupted(work, &narrator, std::slice::from_ref(&run)).await?;
         if !arguments.carry.json {
             output::print(&runs::summary(&store, &run)?)?;
         }
@@ -332,7 +347,8 @@ pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<Exit> {
 pub(crate) fn finalize(arguments: &FinalizeArguments) -> Result<Exit> {
     let store = store(&arguments.state)?;
     account::wait(async {
-        let mut one = Undertaking::take_up(&store, &arguments.run, &arguments.account, &arguments.carry, false).await?;
+        let (mut one, narrator) =
+            Undertaking::take_up(&store, &arguments.run, &arguments.account, &arguments.carry, false).await?;
         let run = one.engine.context().run.clone();
         let keep = Keep {
             snapshots: arguments.keep_snapshots,
@@ -351,8 +367,11 @@ pub(crate) fn finalize(arguments: &FinalizeArguments) -> Result<Exit> {
             output::say("Nothing was done.\n");
             return Ok(Exit::Blocked);
         }
-        let work = async { Ok(one.engine.finalize(&decision).await?) };
-        let state = unless_interrupted(work, std::slice::from_ref(&run)).await?;
+        let work = async {
+            one.teller.begins(&finalize::actions(&decision), one.engine.record());
+            Ok(one.engine.finalize(&decision).await?)
+        };
+        let state = unless_interrupted(work, &narrator, std::slice::from_ref(&run)).await?;
         if !arguments.carry.json {
             output::print(&runs::summary(&store, &run)?)?;
         }

@@ -1,57 +1,125 @@
-//! Tells what a run does: as lines for people, or as JSON for programs.
+//! Tells what a run does: live on a terminal, as lines elsewhere, or as JSON for programs.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use comeback_migrate::action::Action;
+use comeback_migrate::journal::Record;
 use comeback_migrate::progress::{Event, Reporter};
-use indicatif::{ProgressBar, ProgressStyle};
+use comeback_migrate::step::Step;
 
+use crate::bars::{Bars, Watched};
 use crate::output::{self, printable};
 
 /// Counts up when the events change their form.
 const VERSION: u32 = 1;
 
+/// Below this many lines a terminal has no room for the bars of a run.
+const LEAST: u16 = 20;
+
+/// How runs are told of.
+#[derive(Debug)]
+pub(crate) enum Narrator {
+    /// Live, on a terminal.
+    Bars(Bars),
+    /// In lines, with the names of the runs where there are several.
+    Lines {
+        /// Whether there is one run only.
+        alone: bool,
+    },
+    /// As events for a program.
+    Json,
+}
+
+impl Narrator {
+    /// The one for runs of these names, where people or programs look.
+    pub(crate) fn new(json: bool, names: &[String]) -> anyhow::Result<Self> {
+        if json {
+            Json::begin()?;
+            return Ok(Self::Json);
+        }
+        let alone = names.len() == 1;
+        let room = if alone {
+            LEAST
+        } else {
+            u16::try_from(names.len()).unwrap_or(u16::MAX)
+        };
+        Ok(if output::rows().is_some_and(|rows| room < rows) {
+            Self::Bars(Bars::new(names))
+        } else {
+            Self::Lines { alone }
+        })
+    }
+
+    /// Whoever tells of the run of an instance. `name` is what people know it by.
+    pub(crate) fn teller(&self, instance: &str, name: &str) -> Teller {
+        match self {
+            Self::Bars(bars) => Teller::Bars(bars.watch(name)),
+            Self::Lines { alone } => Teller::Plain(Arc::new(Lines::new(name, *alone))),
+            Self::Json => Teller::Plain(Arc::new(Json::new(instance))),
+        }
+    }
+
+    /// Ends what moves on the screen, and leaves it there.
+    pub(crate) fn rest(&self) {
+        if let Self::Bars(bars) = self {
+            bars.rest();
+        }
+    }
+}
+
+/// Who tells of one run.
+#[derive(Debug)]
+pub(crate) enum Teller {
+    /// Live.
+    Bars(Arc<Watched>),
+    /// As it happens.
+    Plain(Arc<dyn Reporter>),
+}
+
+impl Teller {
+    /// For the run.
+    pub(crate) fn reporter(&self) -> Arc<dyn Reporter> {
+        match self {
+            Self::Bars(watched) => Arc::clone(watched) as Arc<dyn Reporter>,
+            Self::Plain(reporter) => Arc::clone(reporter),
+        }
+    }
+
+    /// What the run consists of, and how far it is. Before this nothing moves on the screen, so that a question can be asked.
+    pub(crate) fn begins(&self, actions: &[Box<dyn Action>], record: &Record) {
+        if let Self::Bars(watched) = self {
+            watched.show(actions, record);
+        }
+    }
+}
+
 /// Tells it as lines.
 #[derive(Debug)]
-pub(crate) struct Lines {
+struct Lines {
     began: Instant,
     /// Before each line, where several runs talk at once.
     name: String,
-    /// What is going on, where somebody looks.
-    spinner: Option<ProgressBar>,
-    step: Mutex<Option<comeback_migrate::step::Step>>,
+    step: Mutex<Option<Step>>,
 }
 
 impl Lines {
-    pub(crate) fn new(name: &str, alone: bool) -> Self {
-        let spinner = (alone && std::io::stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4}  {msg}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
+    fn new(name: &str, alone: bool) -> Self {
         Self {
             began: Instant::now(),
             name: if alone { String::new() } else { format!("{name}  ") },
-            spinner,
             step: Mutex::new(None),
         }
     }
 
     fn line(&self, text: &str) {
-        let line = format!(
-            "{:7.1} s  {}{}",
+        output::say(&format!(
+            "{:7.1} s  {}{}\n",
             self.began.elapsed().as_secs_f64(),
-            self.name,
+            printable(&self.name),
             printable(text)
-        );
-        match &self.spinner {
-            Some(bar) => bar.suspend(|| output::say(&format!("{line}\n"))),
-            None => output::say(&format!("{line}\n")),
-        }
+        ));
     }
 }
 
@@ -59,9 +127,6 @@ impl Reporter for Lines {
     fn tell(&self, event: Event) {
         match event {
             Event::Begins { step, title, undo, .. } => {
-                if let Some(bar) = &self.spinner {
-                    bar.set_message(title.clone());
-                }
                 let mut now = self.step.lock().unwrap_or_else(PoisonError::into_inner);
                 if *now != Some(step) && !undo {
                     self.line(&step.to_string());
@@ -87,30 +152,22 @@ impl Reporter for Lines {
     }
 }
 
-impl Drop for Lines {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.spinner {
-            bar.finish_and_clear();
-        }
-    }
-}
-
 /// Tells it as JSON, one event a line, to standard output.
 #[derive(Debug)]
-pub(crate) struct Json {
+struct Json {
     instance: String,
 }
 
 impl Json {
     /// The first line of all.
-    pub(crate) fn begin() -> anyhow::Result<()> {
+    fn begin() -> anyhow::Result<()> {
         output::print(&format!(
             "{}\n",
             serde_json::json!({ "event": "version", "version": VERSION, "program": env!("CARGO_PKG_VERSION") })
         ))
     }
 
-    pub(crate) fn new(instance: &str) -> Self {
+    fn new(instance: &str) -> Self {
         Self {
             instance: instance.to_owned(),
         }

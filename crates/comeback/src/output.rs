@@ -51,6 +51,13 @@ pub(crate) fn say(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// How many rows the terminal has that standard error goes to, if it goes to one on which a cursor can be moved.
+pub(crate) fn rows() -> Option<u16> {
+    let dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
+    let term = console::Term::stderr();
+    (!dumb && term.is_term()).then(|| term.size().0)
+}
+
 /// Prints a value as JSON.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))

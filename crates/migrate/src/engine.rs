@@ -128,6 +128,11 @@ impl Engine {
         self.record.state
     }
 
+    /// What its journal adds up to.
+    pub const fn record(&self) -> &Record {
+        &self.record
+    }
+
     /// What it works with.
     pub const fn context(&self) -> &Context {
         &self.context
@@ -237,9 +242,7 @@ impl Engine {
             })
             .await?;
         }
-        if self.record.state != State::Finalizing {
-            self.enter(State::Finalizing).await?;
-        }
+        self.be_in(State::Finalizing).await?;
         for action in finalize::actions(decision) {
             if let Some(Progress::Done(_)) = self.record.progress(&action.id()) {
                 continue;

@@ -170,7 +170,7 @@ fn is_gone(instance: &Instance) -> bool {
 }
 
 /// The deletions as actions, with what is cleaned up after them. They have no undo: that is what this is.
-pub(crate) fn actions(decision: &Decision) -> Vec<Box<dyn Action>> {
+pub fn actions(decision: &Decision) -> Vec<Box<dyn Action>> {
     let mut ordered: Vec<&Deletion> = decision.deletions.iter().collect();
     ordered.sort_by(|a, b| a.what.cmp(&b.what));
     let mut actions: Vec<Box<dyn Action>> = ordered
