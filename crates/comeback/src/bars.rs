@@ -17,7 +17,7 @@ use crate::output::{self, printable};
 const TICK: Duration = Duration::from_millis(120);
 
 /// Width of the longest title of a step.
-const TITLE: usize = 54;
+pub(crate) const TITLE: usize = 54;
 
 /// The runs of this process.
 #[derive(Debug, Clone)]

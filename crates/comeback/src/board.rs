@@ -270,3 +270,191 @@ pub(crate) fn time(time: Duration) -> String {
         _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use comeback_migrate::progress::Event;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Two actions of step 1, one of step 2.
+    fn board(known: [Option<Progress>; 3]) -> Board {
+        let [a, b, c] = &known;
+        let actions = [
+            (Step::Stop, "stop/a", a),
+            (Step::Stop, "stop/b", b),
+            (Step::Detach, "detach/c", c),
+        ];
+        let actions = actions.map(|(step, id, progress)| (step, id.to_owned(), progress.as_ref()));
+        Board::of("shop", actions.into_iter())
+    }
+
+    fn begins(step: Step, action: &str, undo: bool) -> Event {
+        Event::Begins {
+            step,
+            action: action.to_owned(),
+            title: format!("do {action}"),
+            undo,
+        }
+    }
+
+    fn ends(step: Step, action: &str, undo: bool) -> Event {
+        Event::Ends {
+            step,
+            action: action.to_owned(),
+            undo,
+            ms: 0,
+        }
+    }
+
+    fn failed(step: Step, action: &str) -> Event {
+        Event::Failed {
+            step,
+            action: action.to_owned(),
+            error: "it is gone".to_owned(),
+            help: "look for it".to_owned(),
+            by_hand: vec!["aws ec2 start-instances".to_owned()],
+        }
+    }
+
+    /// Tells events, a second between each two.
+    fn told(board: &mut Board, events: &[Event]) -> Vec<String> {
+        let began = Instant::now();
+        (0..)
+            .zip(events)
+            .flat_map(|(second, event)| board.tell(event, began + Duration::from_secs(second)))
+            .collect()
+    }
+
+    fn shown(board: &Board) -> Vec<(Mark, Option<u64>, &str)> {
+        let row = |row: &'_ Row| (row.mark, row.took.map(|took| took.as_secs()));
+        board
+            .rows
+            .iter()
+            .map(|one| (row(one).0, row(one).1, one.doing.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn a_step_is_done_when_all_of_it_is() {
+        let mut board = board([None, None, None]);
+        let first = [
+            begins(Step::Stop, "stop/a", false),
+            ends(Step::Stop, "stop/a", false),
+            begins(Step::Stop, "stop/b", false),
+        ];
+        assert_eq!(told(&mut board, &first), [""; 0]);
+        assert_eq!(
+            shown(&board),
+            [
+                (Mark::Goes { undo: false }, None, "do stop/b (2 of 2)"),
+                (Mark::Waits, None, "")
+            ]
+        );
+        told(&mut board, &first);
+        let began = board.rows[0].since.unwrap();
+        board.tell(&ends(Step::Stop, "stop/b", false), began + Duration::from_secs(7));
+        assert_eq!(shown(&board), [(Mark::Done, Some(7), ""), (Mark::Waits, None, "")]);
+    }
+
+    #[test]
+    fn what_was_done_before_is_no_news() {
+        let done = || Some(Progress::Done(Value::Null));
+        let board = board([done(), done(), Some(Progress::Intended)]);
+        assert_eq!(shown(&board), [(Mark::Before, None, ""), (Mark::Waits, None, "")]);
+    }
+
+    #[test]
+    fn a_way_back_takes_back_what_had_begun() {
+        let mut board = board([None, None, None]);
+        let lines = told(
+            &mut board,
+            &[
+                begins(Step::Stop, "stop/a", false),
+                ends(Step::Stop, "stop/a", false),
+                begins(Step::Stop, "stop/b", false),
+                failed(Step::Stop, "stop/b"),
+            ],
+        );
+        assert_eq!(
+            lines,
+            [
+                "shop  ! 1 stop the source: it is gone",
+                "shop    look for it",
+                "shop    by hand: aws ec2 start-instances"
+            ]
+        );
+        assert_eq!(shown(&board), [(Mark::Failed, Some(3), ""), (Mark::Waits, None, "")]);
+        told(
+            &mut board,
+            &[
+                begins(Step::Stop, "stop/b", true),
+                ends(Step::Stop, "stop/b", true),
+                begins(Step::Stop, "stop/a", true),
+            ],
+        );
+        assert_eq!(board.rows[0].mark, Mark::Goes { undo: true });
+        told(&mut board, &[ends(Step::Stop, "stop/a", true)]);
+        assert_eq!(board.rows[0].mark, Mark::Back);
+        assert_eq!(board.rows[1].mark, Mark::Waits);
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_stays_stuck() {
+        let done = || Some(Progress::Done(Value::Null));
+        let mut board = board([done(), done(), None]);
+        told(
+            &mut board,
+            &[
+                begins(Step::Stop, "stop/b", true),
+                failed(Step::Stop, "stop/b"),
+                begins(Step::Stop, "stop/a", true),
+                ends(Step::Stop, "stop/a", true),
+            ],
+        );
+        assert_eq!(board.rows[0].mark, Mark::Stuck);
+    }
+
+    #[test]
+    fn the_name_of_a_run_and_its_turn_stay_readable() {
+        let mut board = board([None, None, None]);
+        let run: comeback_migrate::run::RunId = serde_json::from_value("20170104-abcde".into()).unwrap();
+        let states = [State::Running, State::RollingBack, State::RolledBack];
+        let events = states.map(|state| Event::Run {
+            run: run.clone(),
+            state,
+        });
+        assert_eq!(
+            told(&mut board, &events),
+            [
+                "shop  run 20170104-abcde is running",
+                "shop  run 20170104-abcde is rolling-back"
+            ]
+        );
+    }
+
+    #[test]
+    fn times_fit_their_column() {
+        for (seconds, text) in [
+            (0, "0.0 s"),
+            (59, "59.0 s"),
+            (60, "1m 00s"),
+            (3599, "59m 59s"),
+            (3600, "1h 00m"),
+            (90_000, "25h 00m"),
+        ] {
+            assert_eq!(time(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn titles_fit_their_column() {
+        let longest = Step::ALL
+            .iter()
+            .chain([&Step::Finalize])
+            .map(|step| step.title().chars().count())
+            .max();
+        assert_eq!(longest, Some(crate::bars::TITLE));
+    }
+}

@@ -195,9 +195,14 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
         };
         // What the steps will miss is better missed now than when the source is stopped.
         comeback_migrate::ssh::check_payload()?;
+        // Who saved a plan has read it, unless there is a question that is to be answered with it before the eyes.
+        let was_read = file.is_some() && arguments.carry.yes;
         for plan in &plans {
-            output::say(&plan_text::plan(plan));
-            output::say("\n");
+            output::say(&if was_read {
+                plan_text::line(plan)
+            } else {
+                format!("{}\n", plan_text::plan(plan))
+            });
         }
         let question = format!(
             "Migrate {}?",

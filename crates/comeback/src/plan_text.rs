@@ -58,6 +58,32 @@ pub(crate) fn plan(plan: &Plan) -> String {
     text
 }
 
+/// A plan that was read before, in one line.
+pub(crate) fn line(plan: &Plan) -> String {
+    let source = &plan.source.instance;
+    let name = source
+        .name()
+        .map(|name| format!(" ({})", printable(name)))
+        .unwrap_or_default();
+    let warnings = plan
+        .notices
+        .iter()
+        .filter(|notice| notice.level == Level::Warning)
+        .count();
+    let several = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    format!(
+        "{}{name}: {} -> {} ({}), {}, about {} minutes away, {}; planned {}\n",
+        source.id,
+        source.instance_type,
+        plan.target.instance_type,
+        plan.target.platform.name(),
+        several(plan.target.devices.len(), "volume"),
+        plan.downtime_s.usual.div_ceil(60),
+        several(warnings, "warning"),
+        plan.made.strftime("%Y-%m-%d %H:%M UTC")
+    )
+}
+
 /// The instance as a diff.
 fn difference(text: &mut String, plan: &Plan) {
     let source = &plan.source.instance;

@@ -188,6 +188,18 @@ fn what_cannot_be_migrated_is_refused_with_what_to_do() {
     assert_eq!(world.runs(), [Value::Null; 0], "nothing was begun");
 }
 
+#[test]
+fn a_saved_plan_is_shown_again_only_where_a_question_is_asked() {
+    let world = World::new();
+    let file = world.path("archive.plan");
+    world.ends(0, &["plan", "archive", "-o", text(&file)]);
+    let asked = world.ends(64, &["migrate", text(&file)]);
+    has(&asked.err, &["Plan for i-", "To know before agreeing"]);
+    let said = world.ends(1, &["migrate", text(&file), "--yes", "--host-within", "1"]);
+    has(&said.err, &["(archive): m3.medium -> t2.medium (xen-hvm), 3 volumes"]);
+    assert!(!said.err.contains("To know before agreeing"), "{}", said.err);
+}
+
 fn said_without_agent(command: &mut Command, world: &World) -> Said {
     said(command.env("COMEBACK_AGENT", world.path("missing")))
 }
@@ -267,4 +279,84 @@ fn a_run_that_stopped_is_shown_and_taken_back_with_a_start() {
     let back = world.ends(0, &["rollback", run, "--yes", "--start"]);
     has(&back.out, &["rolled-back"]);
     world.ends(0, &["plan", id]);
+}
+
+/// Runs it on a pseudo terminal, and gives all that was ever drawn there.
+fn on_a_terminal(world: &World, arguments: &[&str]) -> (Option<i32>, String) {
+    let words: Vec<_> = arguments.iter().map(|word| format!("'{word}'")).collect();
+    let line = format!(
+        "stty rows 40 cols 120; exec '{}' {}",
+        env!("CARGO_BIN_EXE_comeback"),
+        words.join(" ")
+    );
+    let mut command = Command::new("script");
+    command
+        .args(["-q", "-e", "-c", &line, "/dev/null"])
+        .envs(world.exports.iter().cloned())
+        .env("XDG_STATE_HOME", world.folder.path())
+        .env("COMEBACK_AGENT", world.path("agent"))
+        .env("COMEBACK_BOOT_ASSETS", world.path("boot"))
+        .env("TERM", "xterm")
+        .env_remove("COMEBACK_STATE")
+        .stdin(Stdio::null());
+    let said = said(&mut command);
+    (said.code, said.out)
+}
+
+#[test]
+fn on_a_terminal_steps_are_drawn_and_what_has_to_be_read_is_written() {
+    let world = World::new();
+    let stop = [
+        "migrate",
+        "archive",
+        "--yes",
+        "--on-failure",
+        "stop",
+        "--host-within",
+        "1",
+    ];
+    let (code, screen) = on_a_terminal(&world, &stop);
+    assert_eq!(code, Some(3), "{screen}");
+    let runs = world.runs();
+    let run = runs[0]["run"].as_str().unwrap();
+    has(
+        &screen,
+        &[
+            &format!("run {run} is running\r\n"),
+            "1 stop the source ",
+            "done ",
+            "9 start the target",
+            "! 3 create and start the HVM host: ",
+            "open the port of SSH",
+            &format!("run {run} is failed, after "),
+            "comeback rollback",
+        ],
+    );
+    let (code, screen) = on_a_terminal(&world, &["rollback", run, "--yes"]);
+    assert_eq!(code, Some(0), "{screen}");
+    has(&screen, &["earlier", "undo", "taken back", "detach its volumes"]);
+    let (code, screen) = on_a_terminal(&world, &["finalize", run, "--yes"]);
+    assert_eq!(code, Some(0), "{screen}");
+    has(&screen, &["delete what is no longer needed", "is finalized, after "]);
+}
+
+#[test]
+fn a_way_back_is_told_once() {
+    let world = World::new();
+    world.ends(
+        3,
+        &[
+            "migrate",
+            "archive",
+            "--yes",
+            "--on-failure",
+            "stop",
+            "--host-within",
+            "1",
+        ],
+    );
+    let runs = world.runs();
+    let run = runs[0]["run"].as_str().unwrap();
+    let said = world.ends(0, &["rollback", run, "--yes"]);
+    assert_eq!(said.err.matches("is rolling-back").count(), 1, "{}", said.err);
 }
