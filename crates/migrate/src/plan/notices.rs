@@ -40,6 +40,17 @@ pub fn of(plan: &Plan, store_gb: u64) -> Vec<Notice> {
             None,
         );
     }
+    if plan.target.instance_type != source.instance_type {
+        note(
+            Level::Info,
+            "reservation-stays",
+            format!(
+                "whether {} is reserved was not asked: a reservation is paid on, and does not cover {}",
+                source.instance_type, plan.target.instance_type
+            ),
+            Some("aws ec2 describe-reserved-instances; sell it, or exchange it for the new type"),
+        );
+    }
     if plan.volumes == Volumes::Original {
         note(
             Level::Info,
@@ -97,10 +108,16 @@ pub fn of(plan: &Plan, store_gb: u64) -> Vec<Notice> {
         );
     }
     if let Some(private) = source.private_ip {
+        let name = source
+            .private_dns
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .map(|name| format!(" (and the name {name})"))
+            .unwrap_or_default();
         note(
             Level::Warning,
             "private-address-changes",
-            format!("the primary private address {private} stays with the source: the target gets another one"),
+            format!("the primary private address {private}{name} stays with the source: the target gets other ones"),
             Some("change what names it, or reach the server by its Elastic IP or load balancer"),
         );
     }
