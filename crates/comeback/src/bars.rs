@@ -8,7 +8,7 @@ use comeback_migrate::action::Action;
 use comeback_migrate::journal::Record;
 use comeback_migrate::progress::{Event, Reporter};
 use comeback_migrate::run::State;
-use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::board::{self, Board, Mark};
 use crate::output::{self, printable};
@@ -84,6 +84,13 @@ impl Bars {
         });
         lock(&self.watched).push(Arc::clone(&watched));
         watched
+    }
+
+    /// As [`rest`](Self::rest), on Ctrl-C. The terminal has moved the cursor by showing that, so nothing may be drawn once more.
+    pub(crate) fn interrupt(&self) {
+        self.multi.set_draw_target(ProgressDrawTarget::hidden());
+        self.rest();
+        output::say("\n");
     }
 
     /// Leaves everything on the screen as it is. What is told from now on is told in lines.

@@ -81,7 +81,7 @@ async fn unless_interrupted<T>(
             result
         }
         _ = tokio::signal::ctrl_c() => {
-            narrator.rest();
+            narrator.interrupt();
             let names: Vec<&str> = runs.iter().map(RunId::as_str).collect();
             bail!(
                 "interrupted; nothing is lost. Go on with `comeback resume {0}`, or back with `comeback rollback {0}`",

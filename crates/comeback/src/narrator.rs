@@ -61,6 +61,13 @@ impl Narrator {
         }
     }
 
+    /// As [`rest`](Self::rest), on Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        if let Self::Bars(bars) = self {
+            bars.interrupt();
+        }
+    }
+
     /// Ends what moves on the screen, and leaves it there.
     pub(crate) fn rest(&self) {
         if let Self::Bars(bars) = self {
