@@ -16,7 +16,6 @@
 
 pub mod action;
 pub mod actions;
-mod console;
 pub mod engine;
 pub mod finalize;
 pub mod hosts;

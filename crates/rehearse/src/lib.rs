@@ -8,8 +8,8 @@
 //! 2. Three streams come out of the machine: the first serial port, SeaBIOS's debug log, and (where neither says
 //!    anything) the text that is on the VGA screen, because GRUB's rescue prompt and the messages of a boot sector are
 //!    seen nowhere else.
-//! 3. A [`Judge`](judge::Judge) reads them line by line. It knows the signs of each [`Stage`] and, in one table
-//!    ([`signatures`]), the failures that are known from the field. It stops the machine as soon as the answer is clear.
+//! 3. A [`Judge`](comeback_console::judge::Judge) reads them line by line. It knows the signs of each [`Stage`] and, in one table
+//!    ([`signatures`](comeback_console::signatures)), the failures that are known from the field. It stops the machine as soon as the answer is clear.
 //! 4. The [`Outcome`] is a verdict with the console line that decides it. A timeout without a known sign is
 //!    [`Verdict::Unknown`], never a guess.
 //!
@@ -19,15 +19,12 @@
 //! i440FX with an NVMe disk. Only the root disk is there; a data volume that the guest insists on is missing.
 
 mod error;
-pub mod judge;
-mod lines;
 mod machine;
 mod outcome;
 mod probe;
 pub mod qmp;
 mod run;
 mod screen;
-pub mod signatures;
 mod streams;
 mod transcript;
 
@@ -40,9 +37,10 @@ use std::{
 pub use crate::{
     error::RehearseError,
     machine::{die_with_parent, kvm_usable},
-    outcome::{Accelerator, Event, Finding, Outcome, Reached, Stage, Verdict},
+    outcome::{Accelerator, Event, Outcome},
     probe::{LoginProbe, ProbeOutput},
 };
+pub use comeback_console::{Finding, Reached, Stage, Verdict};
 use serde::Serialize;
 
 /// The machine that a disk is booted on.
@@ -53,6 +51,16 @@ pub enum Platform {
     XenHvm,
     /// Stands in for the Nitro instance types: the root disk is an NVMe drive.
     Nitro,
+}
+
+impl Platform {
+    /// What a console of its stand-in is worth.
+    pub fn origin(self) -> comeback_console::Origin {
+        match self {
+            Platform::XenHvm => comeback_console::Origin::StandIn,
+            Platform::Nitro => comeback_console::Origin::Real,
+        }
+    }
 }
 
 /// How the bytes of the disk are stored. It is never guessed: a guest could write a header that makes QEMU open any

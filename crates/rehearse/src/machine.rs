@@ -19,9 +19,10 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 
+use comeback_console::judge::CpuMode;
+
 use crate::{
     Accelerator, DiskFormat, Platform, Rehearsal, RehearseError,
-    judge::CpuMode,
     qmp::Qmp,
     screen,
     streams::{Streams, read_in_thread},

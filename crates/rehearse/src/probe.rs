@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use regex::bytes::Regex;
 use serde::Serialize;
 
-use crate::{RehearseError, lines::Lines};
+use comeback_console::lines::Lines;
+
+use crate::RehearseError;
 
 /// The most bytes that are kept of one command's output.
 const OUTPUT_LIMIT: usize = 4 << 20;

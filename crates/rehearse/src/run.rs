@@ -2,9 +2,10 @@
 
 use std::{fs, ops::ControlFlow, sync::atomic::Ordering, time::Duration};
 
+use comeback_console::judge::{End, Judge, Judgement, News, Source};
+
 use crate::{
     Accelerator, Event, Outcome, ProbeOutput, Rehearsal, RehearseError, Stage,
-    judge::{End, Judge, Judgement, News, Source},
     machine::{Machine, Start, kvm_usable},
     probe,
     streams::Output,
@@ -82,7 +83,7 @@ impl<'a, F: FnMut(Event)> Watch<'a, F> {
             start,
             machine,
             on_event,
-            judge: Judge::new(rehearsal.platform),
+            judge: Judge::new(rehearsal.platform.origin()),
             transcript: Transcript::new(Outcome::CONSOLE_LIMIT),
             deadline: rehearsal.timeout,
             restarts: 0,

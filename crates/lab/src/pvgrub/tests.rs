@@ -1,10 +1,10 @@
 use std::fs;
 use std::path::Path;
 
+use comeback_console::judge::Judge;
+use comeback_console::{Origin, Verdict};
 use comeback_disk::image::{Access, Image};
 use comeback_guest::kernel::image::KernelImage;
-use comeback_rehearse::judge::Judge;
-use comeback_rehearse::{Platform, Verdict};
 use comeback_testkit::{golden, image};
 
 use super::*;
@@ -119,7 +119,7 @@ fn the_rehearsals_judge_reads_the_console_as_field_reports_have_it() {
     ] {
         assert!(console.replace("\t", " ").contains(text), "{text} in\n{console}");
     }
-    let (judgement, _) = Judge::console(Platform::XenHvm, console.as_bytes());
+    let (judgement, _) = Judge::console(Origin::StandIn, console.as_bytes());
     assert_eq!(judgement.verdict, Verdict::DoesNotBoot);
     assert_eq!(judgement.signature.unwrap().id, "pv-kernel-compression");
 }

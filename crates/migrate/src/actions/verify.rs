@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use comeback_cloud::calls::{Action as Call, actions as calls};
 use comeback_cloud::model::{CheckState, Status};
+use comeback_console::{Says, reading};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::host::{door, launched};
 use crate::action::{Action, ActionError, Context};
-use crate::console;
 use crate::progress::Event;
 use crate::step::Step;
 
@@ -108,18 +108,26 @@ impl Action for Login {
         let until = Instant::now() + within(context);
         loop {
             let bytes = context.region.console_output(&target, latest).await?;
-            match console::read(&bytes) {
-                console::Says::Login(line) => return Ok(json!({ "login": line })),
-                console::Says::Failure { what, line } => {
+            let console = reading::read(&bytes);
+            match console.says {
+                Says::Login(line) => return Ok(json!({ "login": line })),
+                Says::Failure(finding) => {
                     return Err(ActionError::NotProven {
-                        what: format!("the console of {target} shows that {what}: {line}"),
-                        help: "roll back; `comeback inspect` on a snapshot's disk says more".to_owned(),
+                        what: format!("the console of {target}: {}: {}", finding.title, finding.line),
+                        help: format!(
+                            "roll back; then: {}; `comeback inspect` on a snapshot's disk says more",
+                            finding.remedy
+                        ),
                     });
                 }
-                console::Says::Nothing => {}
+                Says::Working(_) | Says::Nothing => {}
             }
             if Instant::now() >= until {
-                let text = format!("the console of {target} shows no login yet; the other checks decide");
+                let seen = match (&console.says, console.signs.last()) {
+                    (Says::Working(finding), _) | (_, Some(finding)) => format!(" ({})", finding.title),
+                    _ => String::new(),
+                };
+                let text = format!("the console of {target} shows no login yet{seen}; the other checks decide");
                 context.reporter.tell(Event::Note { text });
                 return Ok(json!({ "login": null }));
             }

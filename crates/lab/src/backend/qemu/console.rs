@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use comeback_rehearse::judge::{Judge, Source};
-use comeback_rehearse::{Platform as Stands, Verdict};
+use comeback_console::judge::{Judge, Source};
+use comeback_console::{Origin, Verdict};
 
 use super::super::{Condition, Platform};
 
@@ -24,14 +24,14 @@ pub(super) struct Boot {
 impl Boot {
     /// A boot that begins now; `said` is on its console already.
     pub(super) fn new(platform: Platform, said: &str) -> Self {
-        let stands = match platform {
-            Platform::Nitro => Stands::Nitro,
+        let origin = match platform {
+            Platform::Nitro => Origin::Real,
             // A paravirtual guest's stand-in disks have their right names.
-            Platform::XenHvm | Platform::PvGrub { .. } | Platform::OtherKernel => Stands::XenHvm,
+            Platform::XenHvm | Platform::PvGrub { .. } | Platform::OtherKernel => Origin::StandIn,
         };
         Self {
             console: said.as_bytes().to_vec(),
-            judge: Judge::new(stands),
+            judge: Judge::new(origin),
             started: Instant::now(),
             dead: None,
         }

@@ -1,4 +1,4 @@
-//! The failures that are known from the field, one table.
+//! What is known from the field, one table: failures, waits, and what only looks bad.
 //!
 //! Sources: the console messages in AWS's "Troubleshoot instances with failed status checks", reports of people whose
 //! instances did not come back, and the sources of SeaBIOS, GRUB, initramfs-tools, dracut, systemd, upstart and Linux.
@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::RegexSet;
 
-use crate::Stage;
+use crate::{Finding, Stage};
 
 /// What a sign means for the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,19 @@ pub struct Signature {
     pub remedy: &'static str,
 }
 
+impl Signature {
+    /// It was seen in this line.
+    pub fn at(&'static self, line: String) -> Finding {
+        Finding {
+            id: self.id,
+            title: self.title,
+            line,
+            stage: self.stage,
+            remedy: self.remedy,
+        }
+    }
+}
+
 /// The table. Where several match a line, the first one counts.
 pub static SIGNATURES: &[Signature] = &[
     // ------------------------------------------------------------------------------------------------ harmless
@@ -108,6 +121,60 @@ pub static SIGNATURES: &[Signature] = &[
         pattern: r"I/O error,? (?:on )?(?:dev|device|logical block.*dev) (?:fd|sr)\d",
         title: "the kernel tries to read a floppy or CD drive that is empty",
         remedy: "nothing",
+    },
+    Signature {
+        id: "pv-elf-kernel",
+        weight: Weight::Harmless,
+        stage: Stage::BootLoader,
+        seen_on: SeenOn::Pv,
+        pattern: r"xc_dom_probe_bzimage_kernel: kernel is not a bzImage",
+        title: "PV-GRUB tries the formats of kernels one after the other; this one is none of bzImage",
+        remedy: "nothing, unless no loader is found at all",
+    },
+    Signature {
+        id: "no-rtc",
+        weight: Weight::Harmless,
+        stage: Stage::Kernel,
+        seen_on: SeenOn::Both,
+        pattern: r"unable to open rtc device|hwclock: (?:Cannot access|Can't open|cannot access)|rtc_cmos.*(?:fail|error|unable)",
+        title: "Xen guests have no clock of their own",
+        remedy: "nothing; the time comes from Xen",
+    },
+    Signature {
+        id: "acpi-noise",
+        weight: Weight::Harmless,
+        stage: Stage::Kernel,
+        seen_on: SeenOn::Both,
+        pattern: r"ACPI in unprivileged domain disabled|ACPI (?:BIOS )?(?:Error|Warning|Exception)|ACPI: (?:Unable|Failed|PCC probe failed)|ACPI PCC probe failed",
+        title: "the kernel complains about tables of a firmware that a virtual machine has little of",
+        remedy: "nothing; every instance shows it",
+    },
+    Signature {
+        id: "xen-console-parameter",
+        weight: Weight::Harmless,
+        stage: Stage::Kernel,
+        seen_on: SeenOn::Hvm,
+        pattern: r"Cannot get hvm parameter CONSOLE_EVTCHN",
+        title: "the kernel asks for a Xen console that EC2 does not have; the serial one is used",
+        remedy: "nothing; every HVM instance on Xen shows it",
+    },
+    Signature {
+        id: "blkfront-barriers",
+        weight: Weight::Harmless,
+        stage: Stage::Kernel,
+        seen_on: SeenOn::Both,
+        pattern: r"blkfront: .*(?:barrier|flush).*(?:disabled|enabled)",
+        title: "the disk driver tells how it flushes",
+        remedy: "nothing",
+    },
+    Signature {
+        id: "upstart-noise",
+        weight: Weight::Harmless,
+        stage: Stage::Init,
+        seen_on: SeenOn::Both,
+        pattern: r"init: (?:ureadahead|plymouth\S*|udev-fallback-graphics|console-font|mountall-net)\S* .*(?:terminated|killed)",
+        title: "helpers that have nothing to do on a server end",
+        remedy: "nothing; every Ubuntu of that time shows it",
     },
     // ------------------------------------------------------------------------------------------------ waiting
     Signature {
@@ -352,9 +419,18 @@ pub static SIGNATURES: &[Signature] = &[
         weight: Weight::Fatal,
         stage: Stage::BootLoader,
         seen_on: SeenOn::Pv,
-        pattern: r"unknown compression format",
+        pattern: r"unknown compression format|unable to \w+ decompress kernel",
         title: "PV-GRUB cannot unpack the kernel: xz needs 1.04, lz4 and zstd work with none",
         remedy: "boot an older kernel, or `comeback convert`",
+    },
+    Signature {
+        id: "pv-wrong-word-size",
+        weight: Weight::Fatal,
+        stage: Stage::BootLoader,
+        seen_on: SeenOn::Pv,
+        pattern: r"guest type xen-\S+ not supported by xen kernel",
+        title: "a 64-bit PV-GRUB cannot start a 32-bit kernel, nor the reverse",
+        remedy: "use the PV-GRUB of the kernel's own architecture, or another kernel in menu.lst",
     },
     Signature {
         id: "pv-invalid-kernel",
@@ -710,6 +786,60 @@ pub static SIGNATURES: &[Signature] = &[
         pattern: r"has different MAC address than expected",
         title: "the network is bound to the MAC address of another machine: it would come up without network",
         remedy: "remove HWADDR from the interface's file; `comeback convert` does",
+    },
+    Signature {
+        id: "network-not-up",
+        weight: Weight::Hint,
+        stage: Stage::Init,
+        seen_on: SeenOn::Both,
+        pattern: r"No DHCPOFFERS received|Failed to bring up e(?:th|ns|np)\w*|Failed to start (?:Raise network interfaces|LSB: Bring up|Network Manager|Network Configuration)|Device e(?:th|ns|np)\w* does not seem to be present|gave up waiting for a network device|Cannot find device .?e(?:th|ns|np)\d",
+        title: "the guest's network does not come up",
+        remedy: "look at its network settings: names of interfaces, HWADDR, 70-persistent-net.rules, the driver",
+    },
+    Signature {
+        id: "ssh-not-started",
+        weight: Weight::Hint,
+        stage: Stage::Init,
+        seen_on: SeenOn::Both,
+        pattern: r"Failed to start (?:OpenBSD Secure Shell|OpenSSH|OpenSSH server daemon|SSH)|sshd: no hostkeys available",
+        title: "the guest runs, but nobody can log in by SSH",
+        remedy: "look at sshd_config and the host keys on the disk",
+    },
+    Signature {
+        id: "out-of-memory",
+        weight: Weight::Hint,
+        stage: Stage::Init,
+        seen_on: SeenOn::Both,
+        pattern: r"Out of memory: Kill(?:ed)? process|invoked oom-killer",
+        title: "the guest has too little memory, and kills processes",
+        remedy: "a larger type, or fewer processes",
+    },
+    Signature {
+        id: "disk-full",
+        weight: Weight::Hint,
+        stage: Stage::Init,
+        seen_on: SeenOn::Both,
+        pattern: r"No space left on device",
+        title: "a file system of the guest is full",
+        remedy: "make room, or grow the volume",
+    },
+    Signature {
+        id: "task-hangs",
+        weight: Weight::Hint,
+        stage: Stage::Kernel,
+        seen_on: SeenOn::Both,
+        pattern: r"INFO: task .+ blocked for more than \d+ seconds|soft lockup - CPU#\d+ stuck",
+        title: "the kernel waits for a disk or a lock that does not answer",
+        remedy: "see whether a volume is throttled or failing; a reboot ends it",
+    },
+    Signature {
+        id: "filesystem-read-only",
+        weight: Weight::Hint,
+        stage: Stage::Kernel,
+        seen_on: SeenOn::Both,
+        pattern: r"[Rr]emounting filesystem read-only|re-mounted\. Opts: errors=remount-ro",
+        title: "a file system has errors and was made read-only",
+        remedy: "run `e2fsck -f` on it",
     },
     // ------------------------------------------------------------------------------------------------ silence, events
     Signature {

@@ -6,10 +6,10 @@
 //! a prompt is.
 //!
 //! ```
-//! use comeback_rehearse::{Platform, Verdict, judge::{End, Judge, Source}};
+//! use comeback_console::{Origin, Verdict, judge::{End, Judge, Source}};
 //! use std::time::Duration;
 //!
-//! let mut judge = Judge::new(Platform::XenHvm);
+//! let mut judge = Judge::new(Origin::StandIn);
 //! judge.feed(Source::Serial, b"error: no such partition.\r\ngrub rescue> ", Duration::from_secs(1));
 //! let judgement = judge.finish(End::Timeout, Duration::from_secs(60));
 //! assert_eq!(judgement.verdict, Verdict::DoesNotBoot);
@@ -21,7 +21,7 @@ use std::{sync::LazyLock, time::Duration};
 use regex::bytes::RegexSet;
 
 use crate::{
-    Finding, Platform, Reached, Stage, Verdict,
+    Finding, Origin, Reached, Stage, Verdict,
     lines::Lines,
     signatures::{self, Signature, Weight},
 };
@@ -95,7 +95,7 @@ pub struct Judgement {
 /// The state of judging one boot.
 #[derive(Debug)]
 pub struct Judge {
-    platform: Platform,
+    origin: Origin,
     serial: Lines,
     firmware: Lines,
     screen: Vec<String>,
@@ -114,14 +114,14 @@ pub struct Judge {
 
 impl Judge {
     /// A judge of a machine that was just switched on.
-    pub fn new(platform: Platform) -> Self {
+    pub fn new(origin: Origin) -> Self {
         let start = Reached {
             stage: Stage::Firmware,
             at: Duration::ZERO,
             line: String::new(),
         };
         Self {
-            platform,
+            origin,
             serial: Lines::new(),
             firmware: Lines::new(),
             screen: Vec::new(),
@@ -139,8 +139,8 @@ impl Judge {
     }
 
     /// Judges a whole console, for instance one that was fetched from EC2.
-    pub fn console(platform: Platform, bytes: &[u8]) -> (Judgement, Vec<Finding>) {
-        let mut judge = Self::new(platform);
+    pub fn console(origin: Origin, bytes: &[u8]) -> (Judgement, Vec<Finding>) {
+        let mut judge = Self::new(origin);
         judge.feed(Source::Serial, bytes, Duration::ZERO);
         let judgement = judge.finish(End::Timeout, Duration::ZERO);
         (judgement, judge.findings())
@@ -401,7 +401,7 @@ impl Judge {
         signatures::find(line, |signature| {
             wanted(signature.weight)
                 && (signature.stage > Stage::BootLoader || self.stage <= Stage::BootLoader)
-                && (signature.weight != Weight::StandIn || self.platform == Platform::XenHvm)
+                && (signature.weight != Weight::StandIn || self.origin == Origin::StandIn)
         })
     }
 
@@ -438,7 +438,7 @@ impl Judge {
     }
 
     fn sign(&mut self, signature: &'static Signature, line: &[u8], at: Duration) {
-        let finding = finding(signature, text(line));
+        let finding = signature.at(text(line));
         match signature.weight {
             Weight::Harmless => return,
             Weight::Wait => self.news.push(News::Wait(finding.clone())),
@@ -515,13 +515,13 @@ impl Judge {
     }
 
     fn silence(&mut self, id: &str, line: String) {
-        let finding = signatures::by_id(id).map(|signature| finding(signature, line));
+        let finding = signatures::by_id(id).map(|signature| signature.at(line));
         self.decide(Verdict::DoesNotBoot, finding);
     }
 
     fn note(&mut self, id: &str, at: Duration) {
         if let Some(signature) = signatures::by_id(id) {
-            self.remember(Weight::Hint, finding(signature, String::new()), at);
+            self.remember(Weight::Hint, signature.at(String::new()), at);
         }
     }
 
@@ -535,19 +535,16 @@ impl Judge {
     }
 }
 
-fn finding(signature: &'static Signature, line: String) -> Finding {
-    Finding {
-        id: signature.id,
-        title: signature.title,
-        line,
-        stage: signature.stage,
-        remedy: signature.remedy,
-    }
-}
-
-fn text(line: &[u8]) -> String {
+/// A line as evidence: its beginning, as text.
+pub(crate) fn text(line: &[u8]) -> String {
     let line = line.get(..LONGEST_EVIDENCE).unwrap_or(line);
     String::from_utf8_lossy(line).trim().to_owned()
+}
+
+/// Whether a line is a login prompt, with or without what came after it. `Last login: ` greets who is already in.
+pub(crate) fn is_login(line: &[u8]) -> bool {
+    static PROMPT: LazyLock<RegexSet> = LazyLock::new(|| set(&[r"^[\w.:-]+ (?:console )?login:(?:\s|$)"]));
+    (PROMPT.is_match(line) || SUCCESS.login_prompt(line) || SUCCESS.login_line(line)) && !line.starts_with(b"Last ")
 }
 
 /// SeaBIOS jumps to what it has read.
@@ -620,7 +617,8 @@ const STAGE_OF: [(Stage, &str); 6] = [
     ),
 ];
 
-fn stage_of(line: &[u8]) -> Option<Stage> {
+/// The stage that a line shows.
+pub(crate) fn stage_of(line: &[u8]) -> Option<Stage> {
     if line.windows(15).any(|window| window == b"Welcome to GRUB") {
         return Some(Stage::BootLoader);
     }
@@ -632,7 +630,8 @@ fn stage_of(line: &[u8]) -> Option<Stage> {
         .max()
 }
 
-fn set(patterns: &[&str]) -> RegexSet {
+/// Patterns that are written in this crate.
+pub(crate) fn set(patterns: &[&str]) -> RegexSet {
     RegexSet::new(patterns).expect("the patterns are written in this file")
 }
 
@@ -649,7 +648,7 @@ mod tests {
     }
 
     fn judge_in_boot_loader() -> Judge {
-        let mut judge = Judge::new(Platform::XenHvm);
+        let mut judge = Judge::new(Origin::StandIn);
         judge.feed(
             Source::Firmware,
             b"Booting from Hard Disk...\nBooting from 0000:7c00\n",
@@ -668,7 +667,7 @@ mod tests {
 
     #[test]
     fn a_prompt_is_a_line_that_stands_still() {
-        let mut judge = Judge::new(Platform::XenHvm);
+        let mut judge = Judge::new(Origin::StandIn);
         judge.feed(Source::Serial, b"host login: ", at(10));
         assert!(!judge.tick(at(10)), "more may follow");
         judge.feed(Source::Serial, b"was at noon\n", at(10));
@@ -681,7 +680,7 @@ mod tests {
     #[test]
     fn a_finished_boot_waits_for_its_login_prompt() {
         let finished = b"[  OK  ] Reached target multi-user.target - Multi-User System.\n";
-        let mut judge = Judge::new(Platform::XenHvm);
+        let mut judge = Judge::new(Origin::StandIn);
         judge.feed(Source::Serial, finished, at(10));
         assert!(!judge.tick(at(12)));
         judge.feed(Source::Serial, b"host login: ", at(13));
@@ -691,7 +690,7 @@ mod tests {
             Some("host login:")
         );
 
-        let mut judge = Judge::new(Platform::XenHvm);
+        let mut judge = Judge::new(Origin::StandIn);
         judge.feed(Source::Serial, finished, at(10));
         assert!(judge.tick(at(10) + LOGIN_AFTER));
         let judgement = judge.finish(End::Timeout, at(60));

@@ -28,6 +28,12 @@ pub struct Lines {
     line: Vec<u8>,
 }
 
+impl Default for Lines {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Lines {
     /// A stream at its beginning.
     pub fn new() -> Self {

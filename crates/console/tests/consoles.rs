@@ -7,8 +7,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
-use comeback_rehearse::{
-    Finding, Platform, Stage, Verdict,
+use comeback_console::{
+    Finding, Origin, Stage, Verdict,
     judge::{End, Judge, Judgement, Source},
     signatures::{self, SIGNATURES, Weight},
 };
@@ -19,7 +19,7 @@ struct Case {
     verdict: String,
     signature: Option<String>,
     also: BTreeSet<String>,
-    platform: Platform,
+    origin: Origin,
     console: Vec<u8>,
 }
 
@@ -51,10 +51,10 @@ fn case(path: &Path) -> Case {
         verdict: field("verdict"),
         signature: Some(field("signature")).filter(|id| id != "-"),
         also: field("also").split_whitespace().map(str::to_owned).collect(),
-        platform: if field("platform") == "nitro" {
-            Platform::Nitro
+        origin: if field("platform") == "nitro" {
+            Origin::Real
         } else {
-            Platform::XenHvm
+            Origin::StandIn
         },
         // An editor wants a line end at the end of the file; a prompt has none.
         console: console.strip_suffix(b"\n").unwrap().to_vec(),
@@ -69,8 +69,8 @@ fn name(verdict: Verdict) -> &'static str {
     }
 }
 
-fn judge(platform: Platform, chunks: &[&[u8]]) -> (Judgement, Vec<Finding>) {
-    let mut judge = Judge::new(platform);
+fn judge(origin: Origin, chunks: &[&[u8]]) -> (Judgement, Vec<Finding>) {
+    let mut judge = Judge::new(origin);
     for chunk in chunks {
         judge.feed(Source::Serial, chunk, Duration::from_secs(1));
     }
@@ -82,7 +82,7 @@ fn judge(platform: Platform, chunks: &[&[u8]]) -> (Judgement, Vec<Finding>) {
 fn each_console_is_judged_as_expected() {
     let mut wrong = Vec::new();
     for case in cases() {
-        let (judgement, findings) = judge(case.platform, &[&case.console]);
+        let (judgement, findings) = judge(case.origin, &[&case.console]);
         let signature = judgement.signature.as_ref().map(|finding| finding.id.to_owned());
         let mut also: BTreeSet<_> = findings.iter().map(|finding| finding.id.to_owned()).collect();
         also.retain(|id| Some(id) != signature.as_ref());
@@ -119,7 +119,7 @@ fn every_signature_is_seen_in_some_console() {
     let cases = cases();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     for case in &cases {
-        let (judgement, findings) = judge(case.platform, &[&case.console]);
+        let (judgement, findings) = judge(case.origin, &[&case.console]);
         seen.extend(findings.iter().map(|finding| finding.id));
         seen.extend(judgement.signature.map(|finding| finding.id));
         for line in case.console.split(|byte| *byte == b'\n') {
@@ -139,7 +139,7 @@ fn every_signature_is_seen_in_some_console() {
 fn healthy_boots_pass_through_their_stages() {
     let mut count = 0;
     for case in cases().iter().filter(|case| case.name.starts_with("healthy")) {
-        let mut judge = Judge::new(case.platform);
+        let mut judge = Judge::new(case.origin);
         judge.feed(Source::Serial, &case.console, Duration::from_secs(1));
         judge.finish(End::Timeout, Duration::from_secs(2));
         let stages: Vec<_> = judge.timeline().iter().map(|reached| reached.stage).collect();
@@ -165,12 +165,12 @@ proptest! {
         cuts.extend([0, case.console.len()]);
         cuts.sort_unstable();
         let chunks: Vec<&[u8]> = cuts.windows(2).map(|pair| &case.console[pair[0]..pair[1]]).collect();
-        prop_assert_eq!(judge(case.platform, &chunks), judge(case.platform, &[&case.console]));
+        prop_assert_eq!(judge(case.origin, &chunks), judge(case.origin, &[&case.console]));
     }
 
     #[test]
     fn any_bytes_are_judged(serial in prop::collection::vec(any::<u8>(), 0..5000), firmware in prop::collection::vec(any::<u8>(), 0..500)) {
-        let mut judge = Judge::new(Platform::Nitro);
+        let mut judge = Judge::new(Origin::Real);
         judge.feed(Source::Firmware, &firmware, Duration::from_secs(1));
         judge.feed(Source::Serial, &serial, Duration::from_secs(2));
         judge.tick(Duration::from_secs(100));
@@ -186,7 +186,7 @@ proptest! {
         let mut console = case.console.clone();
         let at = at.index(console.len() + 1);
         console.splice(at..at, noise);
-        let (judgement, findings) = judge(case.platform, &[&console]);
+        let (judgement, findings) = judge(case.origin, &[&console]);
         prop_assert!(findings.len() <= SIGNATURES.len());
         prop_assert!(judgement.verdict != Verdict::Boots || judgement.evidence.is_some());
     }
