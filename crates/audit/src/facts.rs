@@ -11,8 +11,8 @@ use comeback_cloud::model::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::kernels::{Kernel, Version};
 use crate::model::{Deadline, Effect, Evidence, Money, Successor};
+use comeback_cloud::kernels::{Kernel, Version};
 
 /// Families of types that were there before Nitro
 /// (<https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-types.html#instance-hypervisor-type>). Only what stands on

@@ -37,6 +37,7 @@ pub mod calls;
 mod convert;
 pub mod error;
 pub mod ids;
+pub mod kernels;
 pub mod market;
 pub mod model;
 pub mod policy;

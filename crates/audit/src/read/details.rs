@@ -12,9 +12,9 @@ use comeback_cloud::{CloudError, Filter, Session, market, prices};
 
 use super::{Read, Shared, tell, why};
 use crate::facts::{Facts, Machine, is_xen_family};
-use crate::kernels;
 use crate::model::{Gap, Money, Successor};
 use crate::progress::Event;
+use comeback_cloud::kernels;
 
 /// Most values of one filter.
 const PER_CALL: usize = 200;

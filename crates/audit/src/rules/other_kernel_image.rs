@@ -2,8 +2,8 @@
 
 use super::{Rule, pv_grub, text, word};
 use crate::facts::{Facts, seen};
-use crate::kernels::Kernel;
 use crate::model::{Finding, Level};
+use comeback_cloud::kernels::Kernel;
 
 pub(super) const RULE: Rule = Rule {
     id: "other-kernel-image",

@@ -5,8 +5,8 @@
 
 use super::{Rule, text, word};
 use crate::facts::{Facts, seen};
-use crate::kernels::{Kernel, Known, Version};
 use crate::model::{Effect, Evidence, Finding, Level};
+use comeback_cloud::kernels::{Kernel, Known, Version};
 
 const VALUES: &[(&str, &str)] = &[
     ("kernel", "text: the kernel image"),
@@ -105,9 +105,9 @@ mod tests {
     use comeback_cloud::model::EventStage;
 
     use super::*;
-    use crate::kernels::identify;
     use crate::model::Value;
     use crate::rules::testing::{nitro, of, old, pv, with_event};
+    use comeback_cloud::kernels::identify;
 
     #[test]
     fn each_version_has_its_rule() {

@@ -13,8 +13,8 @@ use comeback_cloud::model::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::facts::{Facts, Machine, Place};
-use crate::kernels;
 use crate::model::{Finding, Money, Successor};
+use comeback_cloud::kernels;
 
 /// When all of it is looked at.
 pub(crate) fn now() -> Timestamp {

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use comeback_cloud::ids::{KernelId, RegionName};
+use crate::ids::{KernelId, RegionName};
+use crate::model::Image;
 
 /// `region,aki,name,version,device,arch,confidence,…`
-const TABLE: &str = include_str!("../data/pvgrub-akis.csv");
+const TABLE: &str = include_str!("kernels/pvgrub-akis.csv");
 
 /// A version of PV-GRUB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +23,8 @@ pub struct Version {
 }
 
 impl Version {
+    /// The first one that looks for menu.lst on the whole disk and in partitions, whichever device it is for.
+    pub const LOOKS_EVERYWHERE: Self = Self { major: 1, minor: 4 };
     /// The last one that reads menu.lst in one place only and cannot unpack an xz-compressed kernel.
     pub const LAST_OLD: Self = Self { major: 1, minor: 3 };
 
@@ -70,14 +73,44 @@ pub enum Kernel {
     Unknown,
 }
 
-/// Reads an image's name: `pv-grub-hd0_1.05-i386.gz`, `pv-grub-hd00-V1.01-x86_64.gz`. Version, device and processor.
-fn parse_name(name: &str) -> Option<(Version, &str, &str)> {
-    let rest = name.strip_prefix("pv-grub-")?.strip_suffix(".gz")?;
-    let device = if rest.starts_with("hd00") { "hd00" } else { "hd0" };
-    let rest = rest.strip_prefix(device)?;
-    let rest = rest.strip_prefix("_").or_else(|| rest.strip_prefix("-V"))?;
-    let (version, arch) = rest.split_once('-')?;
-    matches!(arch, "i386" | "x86_64").then_some((Version::parse(version)?, device, arch))
+/// What a PV-GRUB image's name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PvGrub<'a> {
+    /// Its version.
+    pub version: Version,
+    /// `hd0`, whose root file system fills the disk, or `hd00`, where it is in the first partition.
+    pub device: &'a str,
+    /// `i386` or `x86_64`: that of the kernels it loads.
+    pub arch: &'a str,
+}
+
+impl<'a> PvGrub<'a> {
+    /// Reads an image's name: `pv-grub-hd0_1.05-i386.gz`, `pv-grub-hd00-V1.01-x86_64.gz`.
+    pub fn parse(name: &'a str) -> Option<Self> {
+        let rest = name.strip_prefix("pv-grub-")?.strip_suffix(".gz")?;
+        let device = if rest.starts_with("hd00") { "hd00" } else { "hd0" };
+        let rest = rest.strip_prefix(device)?;
+        let rest = rest.strip_prefix("_").or_else(|| rest.strip_prefix("-V"))?;
+        let (version, arch) = rest.split_once('-')?;
+        let version = Version::parse(version)?;
+        matches!(arch, "i386" | "x86_64").then_some(Self { version, device, arch })
+    }
+
+    /// Whether a guest that this one starts is looked for in the same places by another. From 1.04 on all places are tried, and
+    /// after it there are no images for `hd00` any more.
+    fn finds_what_this_finds(&self, other: &PvGrub<'_>) -> bool {
+        self.arch == other.arch && (self.device == other.device || other.version >= Version::LOOKS_EVERYWHERE)
+    }
+}
+
+/// The newest PV-GRUB among images that starts what another one starts: of the same architecture, and for the same place of the root.
+/// Nothing if none of them is newer.
+pub fn successor<'a>(of: PvGrub<'_>, images: &'a [Image]) -> Option<(&'a Image, PvGrub<'a>)> {
+    images
+        .iter()
+        .filter_map(|image| Some((image, PvGrub::parse(image.name.as_deref()?)?)))
+        .filter(|(_, found)| found.version > of.version && of.finds_what_this_finds(found))
+        .max_by_key(|(_, found)| (found.version, found.device == of.device))
 }
 
 /// A row of the table.
@@ -95,7 +128,7 @@ fn row(line: &'static str) -> Option<((&'static str, &'static str), Row)> {
         return None;
     };
     let version = Version::parse(version)?;
-    let agrees = parse_name(name)? == (version, device, arch);
+    let agrees = PvGrub::parse(name)? == PvGrub { version, device, arch };
     let sure = matches!(confidence, "official" | "observed" | "documented" | "secondary");
     let row = Row {
         name,
@@ -113,8 +146,8 @@ fn table() -> &'static BTreeMap<(&'static str, &'static str), Row> {
 /// What a kernel image is: by the name of its image where that was read, else by the table.
 pub fn identify(region: &RegionName, kernel: &KernelId, image: Option<&str>) -> Kernel {
     if let Some(name) = image {
-        let known = parse_name(name).map(|(version, _, _)| Kernel::PvGrub {
-            version,
+        let known = PvGrub::parse(name).map(|found| Kernel::PvGrub {
+            version: found.version,
             name: name.to_owned(),
             known: Known::Image,
         });
@@ -158,7 +191,8 @@ mod tests {
 
     #[test]
     fn names_of_all_forms_are_read() {
-        let version = |name| parse_name(name).map(|(version, device, arch)| format!("{version} {device} {arch}"));
+        let version =
+            |name| PvGrub::parse(name).map(|found| format!("{} {} {}", found.version, found.device, found.arch));
         assert_eq!(version("pv-grub-hd0_1.03-x86_64.gz").unwrap(), "1.03 hd0 x86_64");
         assert_eq!(version("pv-grub-hd00_1.04-i386.gz").unwrap(), "1.04 hd00 i386");
         assert_eq!(version("pv-grub-hd00-V1.01-i386.gz").unwrap(), "1.01 hd00 i386");
@@ -202,6 +236,68 @@ mod tests {
             Kernel::Other {
                 name: Some("our-kernel".to_owned())
             }
+        );
+    }
+
+    fn image(id: &str, name: &str) -> Image {
+        Image {
+            id: id.to_owned(),
+            kind: crate::model::ImageType::Kernel,
+            name: Some(name.to_owned()),
+            description: None,
+            state: crate::model::ImageState::Available,
+            owner: None,
+            owner_alias: Some("amazon".to_owned()),
+            architecture: crate::model::Architecture::X86_64,
+            virtualization: None,
+            kernel: None,
+            ramdisk: None,
+            root_device_name: None,
+            root_device_type: None,
+            devices: Vec::new(),
+            ena_support: false,
+            sriov: None,
+            boot_mode: None,
+            product_codes: Vec::new(),
+            platform_details: None,
+            created: None,
+            tags: crate::model::Tags::new(),
+        }
+    }
+
+    #[test]
+    fn the_newest_that_starts_the_same_guests_follows() {
+        let images = [
+            image("aki-1", "pv-grub-hd0_1.04-x86_64.gz"),
+            image("aki-2", "pv-grub-hd0_1.05-x86_64.gz"),
+            image("aki-3", "pv-grub-hd0_1.05-i386.gz"),
+            image("aki-4", "pv-grub-hd00_1.04-x86_64.gz"),
+            image("aki-5", "pv-grub-hd00_1.04-i386.gz"),
+            image("aki-6", "pv-grub-hd00_1.03-i386.gz"),
+            image("aki-7", "our-kernel"),
+        ];
+        let next = |name: &str| successor(PvGrub::parse(name).unwrap(), &images).map(|(image, _)| image.id.as_str());
+        assert_eq!(next("pv-grub-hd0_1.03-x86_64.gz"), Some("aki-2"));
+        assert_eq!(next("pv-grub-hd0_1.05-x86_64.gz"), None, "there is nothing newer");
+        assert_eq!(
+            next("pv-grub-hd0_1.03-i386.gz"),
+            Some("aki-3"),
+            "of its own architecture"
+        );
+        assert_eq!(
+            next("pv-grub-hd00_1.03-x86_64.gz"),
+            Some("aki-2"),
+            "1.05 looks into partitions too"
+        );
+        let old = &images[3..6];
+        let of = PvGrub::parse("pv-grub-hd00_1.03-x86_64.gz").unwrap();
+        assert_eq!(successor(of, old).unwrap().0.id, "aki-4", "no other architecture");
+        assert_eq!(successor(of, &images[5..]), None, "no version below");
+        let hd0 = PvGrub::parse("pv-grub-hd0_1.02-i386.gz").unwrap();
+        assert_eq!(
+            successor(hd0, &images[5..6]),
+            None,
+            "1.03 for a partition does not look at the whole disk"
         );
     }
 }
