@@ -72,7 +72,17 @@ pub fn read(bytes: &[u8]) -> Reading {
         kernel = kernel_of(line).or(kernel);
         if is_login(line) {
             login = Some((at, text(line)));
+            broken = None;
             continue;
+        }
+        // A boot loader's failure is over when another entry of its menu is tried, or a kernel runs.
+        let goes_on = crate::judge::stage_of(line).is_some_and(|stage| stage > Stage::BootLoader) || is_entry(line);
+        if goes_on
+            && broken
+                .as_ref()
+                .is_some_and(|(_, finding)| finding.stage <= Stage::BootLoader)
+        {
+            broken = None;
         }
         let Some(signature) = signatures::find(line, |signature| signature.weight != Weight::StandIn) else {
             continue;
@@ -81,8 +91,12 @@ pub fn read(bytes: &[u8]) -> Reading {
         match signature.weight {
             Weight::Harmless => keep(&mut harmless, finding),
             Weight::Wait | Weight::WillRestart => working = Some((at, finding)),
-            // What a boot loader says is no failure any more when a kernel runs: a menu may have a fallback.
-            Weight::Fatal | Weight::Prompt => broken = Some((at, cause(signature, finding, &signs))),
+            // The first of them is the cause of those that follow.
+            Weight::Fatal | Weight::Prompt => {
+                if broken.is_none() {
+                    broken = Some((at, cause(signature, finding, &signs)));
+                }
+            }
             Weight::Telling | Weight::Hint => {
                 if signs.len() < MOST && signs.iter().all(|(_, known)| known.id != finding.id) {
                     signs.push((signature.weight, finding));
@@ -92,7 +106,6 @@ pub fn read(bytes: &[u8]) -> Reading {
         }
     }
     let stage = if login.is_some() { Stage::Login } else { reached(boot) };
-    let broken = broken.filter(|(_, finding)| finding.stage > Stage::BootLoader || stage <= Stage::BootLoader);
     let place = |found: &Option<(usize, Finding)>| found.as_ref().map(|(at, _)| *at);
     let after = |place: Option<usize>| place > login.as_ref().map(|(at, _)| *at);
     let says = if place(&broken).is_some() && after(place(&broken)) && place(&broken) > place(&working) {
@@ -115,6 +128,11 @@ pub fn read(bytes: &[u8]) -> Reading {
         last: boot.last().map(|line| text(line)),
         boots: if boot.is_empty() { 0 } else { starts.len().max(1) },
     }
+}
+
+/// Whether GRUB legacy takes an entry of its menu.
+fn is_entry(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"Booting '")
 }
 
 /// A prompt says little about its cause: what was told before it on the same way says more.
@@ -236,7 +254,7 @@ mod tests {
             ),
             (
                 "Gave up waiting for root device.\nALERT!  /dev/xvda1 does not exist.  Dropping to a shell!\n\n(initramfs) ",
-                "failure gave-up-waiting-for-root",
+                "failure root-device-missing",
             ),
             ("Waiting for root device /dev/xvda1...\n", "nothing"),
             ("Last login: Mon Jan  1 from 10.0.0.1", "nothing"),
@@ -250,6 +268,20 @@ mod tests {
         // What may explain it is told, also where it decides nothing.
         let waits = read(b"Waiting for root device /dev/xvda1...\n");
         assert_eq!(waits.signs[0].id, "root-device-waits");
+    }
+
+    #[test]
+    fn the_first_failure_is_the_cause_of_the_next() {
+        let died = "Xen Minimal OS!\nERROR Invalid kernel: xc_dom_probe_bzimage_kernel: unknown compression format\n\
+                    xc_dom_parse_image returned -1\n\nError 9: Unknown boot failure\n";
+        assert_eq!(says(died), "failure pv-kernel-compression");
+        let next = format!("{died}  Booting 'old kernel'\n\nError 15: File not found\n");
+        assert_eq!(
+            says(&next),
+            "failure boot-menu-names-missing-file",
+            "that is of the last entry"
+        );
+        assert_eq!(says(&format!("{died}  Booting 'old kernel'\n")), "nothing");
     }
 
     const PV: &str =
