@@ -143,6 +143,17 @@ fn table() -> &'static BTreeMap<(&'static str, &'static str), Row> {
     ROWS.get_or_init(|| TABLE.lines().skip(1).filter_map(row).collect())
 }
 
+/// A newer PV-GRUB than that of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Successor {
+    /// Its image.
+    pub kernel: KernelId,
+    /// The image's name.
+    pub name: String,
+    /// Its version.
+    pub version: Version,
+}
+
 /// What a kernel image is: by the name of its image where that was read, else by the table.
 pub fn identify(region: &RegionName, kernel: &KernelId, image: Option<&str>) -> Kernel {
     if let Some(name) = image {

@@ -54,16 +54,21 @@ pub(crate) fn explained(error: CloudError) -> anyhow::Error {
 pub(crate) async fn instances(region: &Region, names: &[String]) -> Result<Vec<InstanceId>> {
     let mut ids = Vec::new();
     for name in names {
-        let id = match name.parse::<InstanceId>() {
-            Ok(id) => id,
-            Err(_) => by_name(region, name).await?,
-        };
+        let id = instance(region, name).await?;
         if ids.contains(&id) {
             return Err(Expected::Usage(format!("{id} is named twice")).into());
         }
         ids.push(id);
     }
     Ok(ids)
+}
+
+/// One instance, by its id or its name.
+pub(crate) async fn instance(region: &Region, name: &str) -> Result<InstanceId> {
+    match name.parse::<InstanceId>() {
+        Ok(id) => Ok(id),
+        Err(_) => by_name(region, name).await,
+    }
 }
 
 async fn by_name(region: &Region, name: &str) -> Result<InstanceId> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod report;
+pub(crate) mod rescue;
 
 use std::path::PathBuf;
 
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// List the runs.
     Runs(RunsArguments),
+    /// Say what is wrong with an instance, the line that shows it, and how it comes back; changes nothing.
+    #[command(after_help = exit::DIAGNOSE)]
+    Diagnose(rescue::DiagnoseArguments),
     /// Print the least IAM policy that a command needs.
     IamPolicy(IamPolicyArguments),
     /// An EC2 endpoint on this machine, to try things on: `eval "$(comeback lab up)"`.
@@ -633,4 +637,6 @@ pub(crate) enum PolicyArgument {
     Migrate,
     /// `comeback finalize`.
     Finalize,
+    /// `comeback diagnose`: reads only.
+    Diagnose,
 }

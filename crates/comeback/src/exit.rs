@@ -75,6 +75,20 @@ pub(crate) const NOTIFY: &str = codes!(
   comeback notify today.json --since yesterday.json --dry-run"
 );
 
+/// As [`HELP`], of `diagnose`, whose codes say more.
+pub(crate) const DIAGNOSE: &str = "Examples:
+  comeback diagnose i-0123456789abcdef0
+  comeback diagnose shop --region ap-northeast-1 --json | jq .advice
+  comeback diagnose shop --disk /dev/xvdf      with its root volume, or a copy of it, at this machine
+
+It changes nothing; `comeback iam-policy diagnose` prints the policy that it needs.
+
+Exit codes:
+  0   nothing is wrong that can be seen from outside, or it is on its way up
+  1   something is wrong
+  3   the operation failed; what was said tells what to do
+  64  wrong usage";
+
 /// As [`HELP`], of `plan`.
 pub(crate) const PLAN: &str = codes!(
     "  comeback plan i-0123456789abcdef0

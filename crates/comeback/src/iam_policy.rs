@@ -16,6 +16,7 @@ pub(crate) fn run(arguments: &IamPolicyArguments) -> Result<Exit> {
         PolicyArgument::Plan => needed::plan(),
         PolicyArgument::Migrate => needed::migrate(),
         PolicyArgument::Finalize => needed::finalize(),
+        PolicyArgument::Diagnose => comeback_diagnose::policy::diagnose(),
     };
     let needs = Needs {
         instance_profile: arguments.command == PolicyArgument::Migrate,

@@ -6,6 +6,8 @@ mod bars;
 mod board;
 mod cli;
 mod convert;
+mod diagnose;
+mod diagnosis_text;
 mod earlier;
 mod exit;
 mod given;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Finalize(arguments) => migrate::finalize(arguments),
         Command::Status(arguments) => runs::status(arguments),
         Command::Runs(arguments) => runs::list(arguments),
+        Command::Diagnose(arguments) => diagnose::run(arguments),
         Command::IamPolicy(arguments) => iam_policy::run(arguments),
         Command::Lab(arguments) => lab::run(arguments),
     };

@@ -162,7 +162,7 @@ impl Way {
     /// What it is, for people.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Nothing => "nothing to do",
+            Self::Nothing => "nothing",
             Self::Wait => "wait",
             Self::BumpKernel => "give it a newer PV-GRUB, as a stop-gap",
             Self::NineSteps => "migrate it to HVM in nine steps, dead as it is",

@@ -23,4 +23,4 @@ mod way;
 
 pub use crate::diagnosis::{Advice, Diagnosis, Evidence, Health, Outage, Problem, Waiting, Way};
 pub use crate::judge::judge;
-pub use crate::seen::{Disk, Seen, Successor, look};
+pub use crate::seen::{Disk, Seen, look};

@@ -1,10 +1,10 @@
 //! What there is to go by.
 
-use comeback_cloud::ids::{InstanceId, KernelId, RegionName};
-use comeback_cloud::kernels::{self, Kernel, PvGrub, Version};
+use comeback_cloud::ids::{InstanceId, RegionName};
+use comeback_cloud::kernels::{self, Kernel, Successor, Version};
 use comeback_cloud::model::{Instance, Status, Virtualization, Volume};
 use comeback_cloud::prices::{self, Price};
-use comeback_cloud::{CloudError, ErrorKind, Filter, Region};
+use comeback_cloud::{CloudError, ErrorKind, Region};
 use comeback_convert::verdict::Assessment;
 use jiff::Timestamp;
 
@@ -33,17 +33,6 @@ pub struct Seen {
     pub now: Timestamp,
     /// What could not be read, and why.
     pub unread: Vec<String>,
-}
-
-/// A newer PV-GRUB.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Successor {
-    /// Its image.
-    pub kernel: KernelId,
-    /// The image's name.
-    pub name: String,
-    /// Its version.
-    pub version: Version,
 }
 
 /// A disk that was inspected.
@@ -100,7 +89,7 @@ pub async fn look(region: &Region, id: &InstanceId, now: Timestamp) -> Result<Se
         }),
     };
     let (kernel, successor) = match &instance.kernel {
-        Some(id) if instance.virtualization == Virtualization::Paravirtual => match loader(region, id).await {
+        Some(id) if instance.virtualization == Virtualization::Paravirtual => match region.loader(id).await {
             Ok((kernel, successor)) => (Some(kernel), successor),
             Err(error) => {
                 read("images of kernels", error);
@@ -135,32 +124,4 @@ async fn console(region: &Region, instance: &Instance) -> Result<Vec<u8>, CloudE
         }
         other => other,
     }
-}
-
-/// What a kernel image is, and what may follow it.
-///
-/// # Errors
-/// What a call can fail with.
-pub async fn loader(region: &Region, id: &KernelId) -> Result<(Kernel, Option<Successor>), CloudError> {
-    let images = region.kernels(std::slice::from_ref(id)).await?;
-    let name = images.first().and_then(|image| image.name.as_deref());
-    let kernel = kernels::identify(region.name(), id, name);
-    let Kernel::PvGrub { name, .. } = &kernel else {
-        return Ok((kernel, None));
-    };
-    let filters = [
-        Filter::new("name", ["pv-grub-hd0*"]),
-        Filter::new("image-type", ["kernel"]),
-    ];
-    let offered = region.images_where(Some("amazon"), &filters).await?;
-    let successor = PvGrub::parse(name)
-        .and_then(|of| kernels::successor(of, &offered))
-        .and_then(|(image, found)| {
-            Some(Successor {
-                kernel: image.id.parse().ok()?,
-                name: image.name.clone()?,
-                version: found.version,
-            })
-        });
-    Ok((kernel, successor))
 }

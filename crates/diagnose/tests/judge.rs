@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use comeback_cloud::ids::RegionName;
-use comeback_cloud::kernels::{self, Version};
+use comeback_cloud::kernels::{self, Successor, Version};
 use comeback_cloud::model::{
     Architecture, AutoRecovery, Check, CheckState, Instance, InstanceState, Lifecycle, MaintenanceOptions, Monitoring,
     Placement, RootDeviceType, Status, Tags, Tenancy, Virtualization, Volume, VolumeState,
@@ -11,7 +11,7 @@ use comeback_cloud::model::{
 use comeback_cloud::prices;
 use comeback_convert::platform::Platform;
 use comeback_convert::verdict::{Assessment, Outcome, Verdict};
-use comeback_diagnose::{Diagnosis, Disk, Health, Seen, Successor, Way, judge};
+use comeback_diagnose::{Diagnosis, Disk, Health, Seen, Way, judge};
 use jiff::{SignedDuration, Timestamp};
 
 const PV_GRUB: &str = "Xen Minimal OS!\n  cmd_line: root=/dev/sda1 ro 4\nvbd 2049 is hd0\n  Booting 'Debian'\n\nroot  (hd0)\n Filesystem type is ext2fs, using whole disk\n";

@@ -8,6 +8,7 @@ use crate::{
     convert,
     error::CloudError,
     ids::{ImageId, KernelId, RegionName},
+    kernels::{self, Kernel, PvGrub, Successor},
     model::{Image, InstanceType, KnownRegion},
     request::ImageRequest,
 };
@@ -143,6 +144,34 @@ impl Region {
             self.all_images(query, None).await
         })
         .await
+    }
+
+    /// What a kernel image is, and the newest PV-GRUB that this region has to follow it, if there is one. Two calls.
+    ///
+    /// # Errors
+    /// What a call can fail with.
+    pub async fn loader(&self, id: &KernelId) -> Result<(Kernel, Option<Successor>), CloudError> {
+        let images = self.kernels(std::slice::from_ref(id)).await?;
+        let name = images.first().and_then(|image| image.name.as_deref());
+        let kernel = kernels::identify(self.name(), id, name);
+        let Kernel::PvGrub { name, .. } = &kernel else {
+            return Ok((kernel, None));
+        };
+        let filters = [
+            Filter::new("name", ["pv-grub-hd0*"]),
+            Filter::new("image-type", ["kernel"]),
+        ];
+        let offered = self.images_where(Some("amazon"), &filters).await?;
+        let successor = PvGrub::parse(name)
+            .and_then(|of| kernels::successor(of, &offered))
+            .and_then(|(image, found)| {
+                Some(Successor {
+                    kernel: image.id.parse().ok()?,
+                    name: image.name.clone()?,
+                    version: found.version,
+                })
+            });
+        Ok((kernel, successor))
     }
 
     /// Images of an owner (`self`, `amazon`, an account; nothing for all) that pass all filters, deprecated ones too.
