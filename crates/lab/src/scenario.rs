@@ -213,6 +213,9 @@ pub(crate) struct InstancePlan {
     /// Without machines: the console line with which it fails when its boot chain runs again.
     #[serde(default)]
     pub(crate) dies_at_reboot: Option<String>,
+    /// Kernel images with which it comes up all the same.
+    #[serde(default)]
+    pub(crate) comes_up_with: Vec<String>,
     /// It has failed like that when its boot chain last ran, at this time.
     #[serde(default)]
     pub(crate) dead_since: Option<String>,

@@ -12,6 +12,8 @@
 //! finalize   the point of no return
 //! ```
 //!
+//! Beside it stands what buys time until then: `stopgap/`.
+//!
 //! Only this crate changes anything in an account.
 
 pub mod action;
@@ -27,4 +29,5 @@ pub mod progress;
 pub mod run;
 pub mod ssh;
 pub mod step;
+pub mod stopgap;
 pub mod store;

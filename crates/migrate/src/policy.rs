@@ -34,6 +34,47 @@ pub fn finalize() -> Vec<&'static Call> {
     sorted(finalize::calls().into_iter())
 }
 
+/// What `postpone` calls.
+pub fn postpone() -> Vec<&'static Call> {
+    vec![
+        &calls::DESCRIBE_INSTANCES,
+        &calls::DESCRIBE_INSTANCE_STATUS,
+        &calls::MODIFY_INSTANCE_EVENT_START_TIME,
+    ]
+}
+
+/// What `hold` calls.
+pub fn hold() -> Vec<&'static Call> {
+    vec![&calls::DESCRIBE_INSTANCES, &calls::MODIFY_INSTANCE_MAINTENANCE_OPTIONS]
+}
+
+/// What `bump-kernel` and its undo call.
+pub fn bump_kernel() -> Vec<&'static Call> {
+    sorted(
+        [
+            &calls::DESCRIBE_INSTANCES,
+            &calls::DESCRIBE_INSTANCE_ATTRIBUTE,
+            &calls::DESCRIBE_INSTANCE_STATUS,
+            &calls::DESCRIBE_IMAGES,
+            &calls::DESCRIBE_VOLUMES,
+            &calls::DESCRIBE_SNAPSHOTS,
+            &calls::GET_CONSOLE_OUTPUT,
+            &calls::CREATE_SNAPSHOTS,
+            &calls::CREATE_TAGS,
+            &calls::DELETE_TAGS,
+            &calls::STOP_INSTANCES,
+            &calls::MODIFY_INSTANCE_ATTRIBUTE,
+            &calls::START_INSTANCES,
+        ]
+        .into_iter(),
+    )
+}
+
+/// What `rescue` calls beside a diagnosis: it takes whichever way is right.
+pub fn rescue() -> Vec<&'static Call> {
+    sorted(migrate().into_iter().chain(bump_kernel()))
+}
+
 fn sorted(calls: impl Iterator<Item = &'static Call>) -> Vec<&'static Call> {
     let mut calls: Vec<_> = calls.collect();
     calls.sort_by_key(|call| call.name);

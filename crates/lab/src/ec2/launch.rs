@@ -438,6 +438,7 @@ fn template(call: &Call<'_>, image: &Image, network: &Network) -> Result<Instanc
         host: 0,
         unchecked: false,
         doom: None,
+        spared_by: Vec::new(),
     };
     set_metadata(&params.sub("MetadataOptions"), &mut instance)?;
     Ok(instance)

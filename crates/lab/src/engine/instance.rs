@@ -168,6 +168,9 @@ pub(crate) struct Instance {
     pub(crate) unchecked: bool,
     /// Without machines: the console line with which it fails the next time that its boot chain runs.
     pub(crate) doom: Option<String>,
+    /// Kernel images with which it comes up all the same.
+    #[serde(default)]
+    pub(crate) spared_by: Vec<String>,
 }
 
 impl Instance {
@@ -187,6 +190,10 @@ impl Instance {
 
     /// The failure that its next boot ends in, where there are no machines that could tell.
     pub(crate) fn doomed(&self) -> Option<&str> {
-        self.doom.as_deref().filter(|_| !self.unchecked)
+        let spared = self
+            .kernel
+            .as_ref()
+            .is_some_and(|kernel| self.spared_by.contains(kernel));
+        self.doom.as_deref().filter(|_| !self.unchecked && !spared)
     }
 }

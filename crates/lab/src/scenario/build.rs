@@ -351,6 +351,7 @@ fn instance(world: &World, region: &mut Region, plan: &InstancePlan, name: &str)
         host: region.new_host(),
         unchecked: !plan.stopped && died.is_none(),
         doom: plan.dies_at_reboot.clone(),
+        spared_by: plan.comes_up_with.clone(),
     };
     for event in &plan.events {
         let at = |text: &String| times::parse(text, now).ok_or_else(|| wrong(format!("{text} is no time")));

@@ -114,7 +114,11 @@ pub async fn release(region: &Region, records: &Records, change: &Change) -> Res
 async fn set(region: &Region, change: &Change) -> Result<(), StopgapError> {
     if !change.is_done() {
         region
-            .set_maintenance_options(&change.instance, Some(&change.auto_recovery.1), Some(&change.reboot_migration.1))
+            .set_maintenance_options(
+                &change.instance,
+                Some(&change.auto_recovery.1),
+                Some(&change.reboot_migration.1),
+            )
             .await?;
     }
     Ok(())

@@ -177,14 +177,24 @@ mod tests {
     fn all_that_can_be_put_off_is_as_late_as_allowed() {
         let mut done = event(A, 10, Some(9000));
         done.stage = EventStage::Completed;
-        let status = status(vec![event(B, 600, Some(9000)), event(A, 300, Some(8000)), event(B, 700, None), done]);
+        let status = status(vec![
+            event(B, 600, Some(9000)),
+            event(A, 300, Some(8000)),
+            event(B, 700, None),
+            done,
+        ]);
         let plans = plan(&status, None, None, now()).unwrap();
         let times: Vec<_> = plans.iter().map(|plan| (plan.from.unwrap(), plan.to)).collect();
         assert_eq!(times, [(ahead(300), ahead(8000)), (ahead(600), ahead(9000))]);
         let one = plan(&status, Some(&B.parse().unwrap()), Some(ahead(8500)), now()).unwrap();
         assert_eq!((one.len(), one[0].to, one[0].deadline), (1, ahead(8500), ahead(9000)));
         let other = "instance-event-00000000000000009".parse().unwrap();
-        assert!(plan(&status, Some(&other), None, now()).unwrap_err().to_string().contains("no event"));
+        assert!(
+            plan(&status, Some(&other), None, now())
+                .unwrap_err()
+                .to_string()
+                .contains("no event")
+        );
     }
 
     #[test]

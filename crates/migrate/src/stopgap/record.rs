@@ -171,7 +171,10 @@ impl Records {
             kernel: None,
         };
         let record = read(&path)?.unwrap_or_else(|| empty.clone());
-        let (is, wanted) = ((&record.version, &record.region, &record.account), (&empty.version, &empty.region, &empty.account));
+        let (is, wanted) = (
+            (&record.version, &record.region, &record.account),
+            (&empty.version, &empty.region, &empty.account),
+        );
         if is != wanted || record.instance != empty.instance {
             return Err(RecordError::Content {
                 path,
@@ -272,7 +275,10 @@ mod tests {
         kept.write().unwrap();
         kept.write().unwrap();
         drop(kept);
-        assert!(!folder.path().join("stopgaps/i-00000001.json").exists(), "nothing is left to remember");
+        assert!(
+            !folder.path().join("stopgaps/i-00000001.json").exists(),
+            "nothing is left to remember"
+        );
     }
 
     #[test]
@@ -287,7 +293,12 @@ mod tests {
         });
         kept.write().unwrap();
         drop(kept);
-        assert!(take(&records, "us-west-2").unwrap_err().to_string().contains("us-east-1"));
+        assert!(
+            take(&records, "us-west-2")
+                .unwrap_err()
+                .to_string()
+                .contains("us-east-1")
+        );
         let path = folder.path().join("stopgaps/i-00000001.json");
         let text = fs::read_to_string(&path).unwrap();
         for other in [

@@ -19,6 +19,9 @@ pub enum Watched {
     Late,
 }
 
+/// A boot takes minutes: it is looked at this much more seldom than a change that EC2 carries out.
+const LOOKS: u32 = 5;
+
 /// Watches an instance that was just started: until EC2's checks pass, a new failure is on its console, or the time is over. `before`
 /// is the console before that start: EC2 goes on showing it for minutes, and it says nothing about this boot.
 ///
@@ -41,7 +44,10 @@ pub async fn watch(
             return Ok(Watched::Up);
         }
         let console = passing(region.console_output(instance, false).await)?.unwrap_or_default();
-        let mut says = status.map_or_else(|| "EC2 has no status yet".to_owned(), |status| format!("checks: {}", status.guest.state));
+        let mut says = status.map_or_else(
+            || "EC2 has no status yet".to_owned(),
+            |status| format!("checks: {}", status.guest.state),
+        );
         if !console.is_empty() && console != before {
             match reading::read(&console).says {
                 Says::Failure(finding) => return Ok(Watched::Failed(finding)),
@@ -57,7 +63,7 @@ pub async fn watch(
         if Instant::now() >= until {
             return Ok(Watched::Late);
         }
-        sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
+        sleep((pause * LOOKS).min(until.saturating_duration_since(Instant::now()))).await;
     }
 }
 

@@ -228,7 +228,7 @@ pub fn actions_of(plan: &Plan) -> Vec<Box<dyn Action>> {
     actions::all(plan)
 }
 
-fn impatient() -> Patience {
+pub fn impatient() -> Patience {
     Patience {
         shutdown: Duration::from_millis(300),
         change: Duration::from_millis(600),
