@@ -66,6 +66,18 @@ pub(crate) enum Command {
     /// Say what is wrong with an instance, the line that shows it, and how it comes back; changes nothing.
     #[command(after_help = exit::DIAGNOSE)]
     Diagnose(rescue::DiagnoseArguments),
+    /// Bring a dead instance back by the shortest safe way: wait, a newer PV-GRUB, or the nine steps.
+    #[command(after_help = exit::RESCUE)]
+    Rescue(Box<rescue::RescueArguments>),
+    /// Put a scheduled event off, as late as AWS allows.
+    #[command(after_help = exit::POSTPONE)]
+    Postpone(rescue::PostponeArguments),
+    /// Keep AWS from moving an instance by itself: no automatic recovery, no migration by a reboot.
+    #[command(after_help = exit::HOLD)]
+    Hold(rescue::HoldArguments),
+    /// Give a paravirtual instance the newest PV-GRUB: the documented stop-gap, with a stop and a start.
+    #[command(after_help = exit::BUMP_KERNEL)]
+    BumpKernel(rescue::BumpKernelArguments),
     /// Print the least IAM policy that a command needs.
     IamPolicy(IamPolicyArguments),
     /// An EC2 endpoint on this machine, to try things on: `eval "$(comeback lab up)"`.
@@ -639,4 +651,12 @@ pub(crate) enum PolicyArgument {
     Finalize,
     /// `comeback diagnose`: reads only.
     Diagnose,
+    /// `comeback rescue`, whichever way it takes; and `resume` and `rollback` of what it begins.
+    Rescue,
+    /// `comeback postpone`.
+    Postpone,
+    /// `comeback hold`, and its release.
+    Hold,
+    /// `comeback bump-kernel`, and its undo.
+    BumpKernel,
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use comeback_convert::refusal;
 use comeback_migrate::engine::RunError;
+use comeback_migrate::stopgap::{RecordError, StopgapError};
 use comeback_migrate::store::StoreError;
 
 /// How the program ends. Scripts rely on these.
@@ -89,6 +90,45 @@ Exit codes:
   3   the operation failed; what was said tells what to do
   64  wrong usage";
 
+/// As [`HELP`], of `rescue`, whose codes say more.
+pub(crate) const RESCUE: &str = "Examples:
+  comeback rescue shop --region ap-northeast-1
+  comeback rescue shop --yes --verify-port 443
+  comeback rescue shop --way migrate
+
+It says first what is wrong, which way it takes, and why; then it asks once. A newer PV-GRUB that does not bring the instance up is
+followed by the nine steps, unless --way says kernel. What the nine steps do is taken back by `comeback rollback`; the kernel image by
+`comeback bump-kernel INSTANCE --undo`.
+
+Exit codes:
+  0   it is up, or nothing was wrong
+  1   it is not: it needs somebody to look, or what was begun was taken back
+  3   the operation failed; what was said tells what to do
+  64  wrong usage";
+
+/// As [`HELP`], of `postpone`.
+pub(crate) const POSTPONE: &str = codes!(
+    "  comeback postpone shop
+  comeback postpone shop --to 2027-01-10T03:00:00+09:00"
+);
+
+/// As [`HELP`], of `hold`.
+pub(crate) const HOLD: &str = codes!(
+    "  comeback hold shop
+  comeback hold shop --release       what there was before
+
+What AWS has scheduled it still does: see `comeback postpone`."
+);
+
+/// As [`HELP`], of `bump-kernel`.
+pub(crate) const BUMP_KERNEL: &str = codes!(
+    "  comeback bump-kernel shop
+  comeback bump-kernel shop --undo   the kernel image that there was before
+
+The stop and the start are themselves what the instance may not come back from; snapshots of all of its volumes are complete
+before it stops. It stays paravirtual: only `comeback migrate` ends that."
+);
+
 /// As [`HELP`], of `plan`.
 pub(crate) const PLAN: &str = codes!(
     "  comeback plan i-0123456789abcdef0
@@ -160,6 +200,8 @@ impl Exit {
                 || cause.is::<Expected>()
                 || matches!(cause.downcast_ref(), Some(RunError::State { .. }))
                 || matches!(cause.downcast_ref(), Some(StoreError::Busy { .. }))
+                || matches!(cause.downcast_ref(), Some(StopgapError::Refused { .. }))
+                || matches!(cause.downcast_ref(), Some(RecordError::Busy { .. }))
         });
         if blocked { Exit::Blocked } else { Exit::Failed }
     }

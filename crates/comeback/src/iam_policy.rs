@@ -17,10 +17,15 @@ pub(crate) fn run(arguments: &IamPolicyArguments) -> Result<Exit> {
         PolicyArgument::Migrate => needed::migrate(),
         PolicyArgument::Finalize => needed::finalize(),
         PolicyArgument::Diagnose => comeback_diagnose::policy::diagnose(),
+        PolicyArgument::Rescue => [needed::rescue(), comeback_diagnose::policy::diagnose()].concat(),
+        PolicyArgument::Postpone => needed::postpone(),
+        PolicyArgument::Hold => needed::hold(),
+        PolicyArgument::BumpKernel => needed::bump_kernel(),
     };
+    let migrates = matches!(arguments.command, PolicyArgument::Migrate | PolicyArgument::Rescue);
     let needs = Needs {
-        instance_profile: arguments.command == PolicyArgument::Migrate,
-        encrypted_volumes: arguments.command == PolicyArgument::Migrate,
+        instance_profile: migrates,
+        encrypted_volumes: migrates || arguments.command == PolicyArgument::BumpKernel,
         assumed_roles: match arguments.command {
             PolicyArgument::AuditOrganization => vec![format!("arn:*:iam::*:role/{}", audit::ORGANIZATION_ROLE)],
             _ => Vec::new(),

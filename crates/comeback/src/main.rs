@@ -25,8 +25,10 @@ mod plan;
 mod plan_text;
 mod rehearse;
 mod report;
+mod rescue;
 mod revert;
 mod runs;
+mod stopgap;
 
 use std::process::ExitCode;
 
@@ -56,6 +58,10 @@ fn main() -> ExitCode {
         Command::Status(arguments) => runs::status(arguments),
         Command::Runs(arguments) => runs::list(arguments),
         Command::Diagnose(arguments) => diagnose::run(arguments),
+        Command::Rescue(arguments) => rescue::run(arguments),
+        Command::Postpone(arguments) => stopgap::postpone(arguments),
+        Command::Hold(arguments) => stopgap::hold(arguments),
+        Command::BumpKernel(arguments) => stopgap::bump_kernel(arguments),
         Command::IamPolicy(arguments) => iam_policy::run(arguments),
         Command::Lab(arguments) => lab::run(arguments),
     };

@@ -36,9 +36,9 @@ pub(crate) fn store(arguments: &StateArguments) -> Result<Store> {
     Ok(Store::open(&folder)?)
 }
 
-/// Asks, unless that was answered already.
-fn agreed(carry: &CarryArguments, question: &str) -> Result<bool> {
-    if carry.yes {
+/// Asks, unless that was answered already by `--yes`.
+pub(crate) fn agreed(yes: bool, question: &str) -> Result<bool> {
+    if yes {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
@@ -115,7 +115,8 @@ impl Undertaking {
         let held = store.hold(&head.id)?;
         let mut context = Context::new(head.id.clone(), plan.clone(), region, hosts(), held.folder.clone());
         let name = known_as(&plan);
-        let narrator = Narrator::new(carry.json, std::slice::from_ref(&name))?;
+        narrator::begin(carry.json)?;
+        let narrator = Narrator::new(carry.json, std::slice::from_ref(&name));
         let teller = narrator.teller(plan.instance().as_str(), &name);
         context.reporter = teller.reporter();
         context.patience.host = Duration::from_secs(carry.host_within);
@@ -212,7 +213,7 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
                 .collect::<Vec<_>>()
                 .join(", ")
         );
-        if !agreed(&arguments.carry, &question)? {
+        if !agreed(arguments.carry.yes, &question)? {
             output::say("Nothing was done.\n");
             return Ok(Exit::Blocked);
         }
@@ -220,63 +221,78 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
             // A question can wait for hours, and what was agreed to must still be so.
             plan::refuse_stale(&region, &plans).await?;
         }
-        let narrator = Narrator::new(arguments.carry.json, &plans.iter().map(known_as).collect::<Vec<_>>())?;
-        let mut undertakings = Vec::new();
-        for plan in plans {
-            let run = RunId::new(jiff::Zoned::now().date());
-            let held = store.hold(&run)?;
-            let mut context = Context::new(run, plan.clone(), region.clone(), hosts(), held.folder.clone());
-            let teller = narrator.teller(plan.instance().as_str(), &known_as(&plan));
-            context.reporter = teller.reporter();
-            context.patience.host = Duration::from_secs(arguments.carry.host_within);
-            let value = serde_json::to_value(&plan)?;
-            let engine = Engine::begin(store.journal().clone(), context, &value, None).await?;
-            undertakings.push(Undertaking {
-                engine,
-                plan,
-                teller,
-                _held: held,
-            });
-        }
-        let names: Vec<RunId> = undertakings
-            .iter()
-            .map(|one| one.engine.context().run.clone())
-            .collect();
+        narrator::begin(arguments.carry.json)?;
         let on_failure = on_failure(arguments.on_failure);
-        let mut work = tokio::task::JoinSet::new();
-        for mut one in undertakings {
-            let actions = actions::all(&one.plan);
-            one.teller.begins(&actions, one.engine.record());
-            work.spawn(async move { one.engine.forward(&actions, on_failure).await });
-        }
-        let all = async {
-            let mut ended = Vec::new();
-            // One that cannot go on does not end the others.
-            while let Some(result) = work.join_next().await {
-                let result = result.context("a run panicked; it can be resumed");
-                ended.push(result.and_then(|state| Ok(state?)));
-            }
-            Ok(ended)
-        };
-        let ended = unless_interrupted(all, &narrator, &names).await?;
-        let mut states = Vec::new();
-        let mut failed = false;
-        for result in ended {
-            match result {
-                Ok(state) => states.push(state),
-                Err(error) => {
-                    output::error(&error);
-                    failed = true;
-                }
-            }
-        }
-        if !arguments.carry.json {
-            for name in &names {
-                output::print(&runs::summary(&store, name)?)?;
-            }
-        }
-        Ok(if failed { Exit::Failed } else { worst(&states) })
+        carry_out(&store, &region, plans, &arguments.carry, on_failure, None).await
     })
+}
+
+/// Begins a run for each plan and carries them out, all at once. `shutdown` is how long a guest may take to shut down before its
+/// power is taken away, where that is not as usual.
+pub(crate) async fn carry_out(
+    store: &Store,
+    region: &Region,
+    plans: Vec<Plan>,
+    carry: &CarryArguments,
+    on_failure: OnFailure,
+    shutdown: Option<Duration>,
+) -> Result<Exit> {
+    let narrator = Narrator::new(carry.json, &plans.iter().map(known_as).collect::<Vec<_>>());
+    let mut undertakings = Vec::new();
+    for plan in plans {
+        let run = RunId::new(jiff::Zoned::now().date());
+        let held = store.hold(&run)?;
+        let mut context = Context::new(run, plan.clone(), region.clone(), hosts(), held.folder.clone());
+        let teller = narrator.teller(plan.instance().as_str(), &known_as(&plan));
+        context.reporter = teller.reporter();
+        context.patience.host = Duration::from_secs(carry.host_within);
+        context.patience.shutdown = shutdown.unwrap_or(context.patience.shutdown);
+        let value = serde_json::to_value(&plan)?;
+        let engine = Engine::begin(store.journal().clone(), context, &value, None).await?;
+        undertakings.push(Undertaking {
+            engine,
+            plan,
+            teller,
+            _held: held,
+        });
+    }
+    let names: Vec<RunId> = undertakings
+        .iter()
+        .map(|one| one.engine.context().run.clone())
+        .collect();
+    let mut work = tokio::task::JoinSet::new();
+    for mut one in undertakings {
+        let actions = actions::all(&one.plan);
+        one.teller.begins(&actions, one.engine.record());
+        work.spawn(async move { one.engine.forward(&actions, on_failure).await });
+    }
+    let all = async {
+        let mut ended = Vec::new();
+        // One that cannot go on does not end the others.
+        while let Some(result) = work.join_next().await {
+            let result = result.context("a run panicked; it can be resumed");
+            ended.push(result.and_then(|state| Ok(state?)));
+        }
+        Ok(ended)
+    };
+    let ended = unless_interrupted(all, &narrator, &names).await?;
+    let mut states = Vec::new();
+    let mut failed = false;
+    for result in ended {
+        match result {
+            Ok(state) => states.push(state),
+            Err(error) => {
+                output::error(&error);
+                failed = true;
+            }
+        }
+    }
+    if !carry.json {
+        for name in &names {
+            output::print(&runs::summary(store, name)?)?;
+        }
+    }
+    Ok(if failed { Exit::Failed } else { worst(&states) })
 }
 
 /// The exit code of the worst end.
@@ -328,7 +344,7 @@ pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<Exit> {
             "Take run {run} back, so that {} has everything again?",
             one.plan.instance()
         );
-        if !agreed(&arguments.carry, &question)? {
+        if !agreed(arguments.carry.yes, &question)? {
             output::say("Nothing was done.\n");
             return Ok(Exit::Blocked);
         }
@@ -368,7 +384,10 @@ pub(crate) fn finalize(arguments: &FinalizeArguments) -> Result<Exit> {
                 output::printable(&deletion.why)
             ));
         }
-        if !agreed(&arguments.carry, "Delete all of this? There is no way back from there.")? {
+        if !agreed(
+            arguments.carry.yes,
+            "Delete all of this? There is no way back from there.",
+        )? {
             output::say("Nothing was done.\n");
             return Ok(Exit::Blocked);
         }

@@ -18,6 +18,17 @@ const VERSION: u32 = 1;
 /// Below this many lines a terminal has no room for the bars of a run.
 const LEAST: u16 = 20;
 
+/// Where programs look, the first line of all.
+pub(crate) fn begin(json: bool) -> anyhow::Result<()> {
+    if !json {
+        return Ok(());
+    }
+    output::print(&format!(
+        "{}\n",
+        serde_json::json!({ "event": "version", "version": VERSION, "program": env!("CARGO_PKG_VERSION") })
+    ))
+}
+
 /// How runs are told of.
 #[derive(Debug)]
 pub(crate) enum Narrator {
@@ -34,10 +45,9 @@ pub(crate) enum Narrator {
 
 impl Narrator {
     /// The one for runs of these names, where people or programs look.
-    pub(crate) fn new(json: bool, names: &[String]) -> anyhow::Result<Self> {
+    pub(crate) fn new(json: bool, names: &[String]) -> Self {
         if json {
-            Json::begin()?;
-            return Ok(Self::Json);
+            return Self::Json;
         }
         let alone = names.len() == 1;
         let room = if alone {
@@ -45,11 +55,11 @@ impl Narrator {
         } else {
             u16::try_from(names.len()).unwrap_or(u16::MAX)
         };
-        Ok(if output::rows().is_some_and(|rows| room < rows) {
+        if output::rows().is_some_and(|rows| room < rows) {
             Self::Bars(Bars::new(names))
         } else {
             Self::Lines { alone }
-        })
+        }
     }
 
     /// Whoever tells of the run of an instance. `name` is what people know it by.
@@ -166,14 +176,6 @@ struct Json {
 }
 
 impl Json {
-    /// The first line of all.
-    fn begin() -> anyhow::Result<()> {
-        output::print(&format!(
-            "{}\n",
-            serde_json::json!({ "event": "version", "version": VERSION, "program": env!("CARGO_PKG_VERSION") })
-        ))
-    }
-
     fn new(instance: &str) -> Self {
         Self {
             instance: instance.to_owned(),

@@ -2,112 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod world;
+
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
-
-/// A lab and a folder for runs; the lab ends with it.
-struct World {
-    folder: tempfile::TempDir,
-    exports: Vec<(String, String)>,
-}
-
-/// What the program said.
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl World {
-    fn new() -> Self {
-        let mut world = Self {
-            folder: tempfile::tempdir().unwrap(),
-            exports: Vec::new(),
-        };
-        let up = world.say(&["lab", "up", "--instant", "--scenario", "estate"]);
-        assert_eq!(up.code, Some(0), "{}", up.err);
-        let exports = up
-            .out
-            .lines()
-            .filter_map(|line| line.strip_prefix("export ")?.split_once('='));
-        world.exports = exports
-            .map(|(name, value)| (name.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
-            .collect();
-        // All that a host is sent has to be there before a run begins; no host is sent it here.
-        std::fs::write(world.path("agent"), "an agent").unwrap();
-        std::fs::create_dir(world.path("boot")).unwrap();
-        for name in ["boot.img", "core.img"] {
-            std::fs::write(world.path("boot").join(name), [0; 512]).unwrap();
-        }
-        world
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_comeback"));
-        command
-            .args(arguments)
-            .envs(self.exports.iter().cloned())
-            .env("XDG_STATE_HOME", self.folder.path())
-            .env("COMEBACK_AGENT", self.path("agent"))
-            .env("COMEBACK_BOOT_ASSETS", self.path("boot"))
-            .env_remove("COMEBACK_STATE")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn say(&self, arguments: &[&str]) -> Said {
-        said(&mut self.command(arguments))
-    }
-
-    #[track_caller]
-    fn ends(&self, code: i32, arguments: &[&str]) -> Said {
-        let said = self.say(arguments);
-        assert_eq!(said.code, Some(code), "{arguments:?}: {}{}", said.out, said.err);
-        said
-    }
-
-    fn runs(&self) -> Vec<Value> {
-        let runs: Value = serde_json::from_str(&self.ends(0, &["runs", "--json"]).out).unwrap();
-        runs.as_array().unwrap().clone()
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        self.say(&["lab", "down"]);
-    }
-}
-
-fn said(command: &mut Command) -> Said {
-    let output = command.output().unwrap();
-    Said {
-        code: output.status.code(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-#[track_caller]
-fn has(text: &str, words: &[&str]) {
-    for word in words {
-        assert!(text.contains(word), "{word:?} is not in:\n{text}");
-    }
-}
+use world::{Said, World, has, said, text};
 
 #[test]
 fn a_plan_is_shown_saved_and_goes_stale() {
-    let world = World::new();
+    let world = World::new("estate");
     let file = world.path("archive.plan");
     let plan = world.ends(0, &["plan", "archive", "-o", text(&file)]);
     has(
@@ -160,7 +65,7 @@ fn a_plan_is_shown_saved_and_goes_stale() {
 
 #[test]
 fn what_cannot_be_migrated_is_refused_with_what_to_do() {
-    let world = World::new();
+    let world = World::new("estate");
     let said = world.ends(1, &["plan", "archive", "on-instance-store"]);
     has(&said.err, &["instance-store-root", "instead: copy its root"]);
     has(
@@ -209,7 +114,7 @@ fn said_without_agent(command: &mut Command, world: &World) -> Said {
 #[test]
 #[ignore = "waits for half a minute: cargo xtask test"]
 fn a_run_whose_host_does_not_answer_is_taken_back_and_finalized() {
-    let world = World::new();
+    let world = World::new("estate");
     let said = world.ends(1, &["migrate", "archive", "--yes", "--json", "--host-within", "1"]);
     let events: Vec<Value> = said
         .out
@@ -249,7 +154,7 @@ fn a_run_whose_host_does_not_answer_is_taken_back_and_finalized() {
 #[test]
 #[ignore = "waits for half a minute: cargo xtask test"]
 fn a_run_that_stopped_is_shown_and_taken_back_with_a_start() {
-    let world = World::new();
+    let world = World::new("estate");
     let stop = [
         "migrate",
         "archive",

@@ -1,0 +1,105 @@
+//! A lab without machines, and the program that is led to it.
+
+#![allow(dead_code, reason = "no test uses all of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// A lab and a folder for runs; the lab ends with it.
+pub struct World {
+    pub folder: tempfile::TempDir,
+    exports: Vec<(String, String)>,
+}
+
+/// What the program said.
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl World {
+    pub fn new(scenario: &str) -> Self {
+        let mut world = Self {
+            folder: tempfile::tempdir().unwrap(),
+            exports: Vec::new(),
+        };
+        let up = world.say(&["lab", "up", "--instant", "--scenario", scenario]);
+        assert_eq!(up.code, Some(0), "{}", up.err);
+        let exports = up
+            .out
+            .lines()
+            .filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+        world.exports = exports
+            .map(|(name, value)| (name.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
+            .collect();
+        // All that a host is sent has to be there before a run begins; no host is sent it here.
+        std::fs::write(world.path("agent"), "an agent").unwrap();
+        std::fs::create_dir(world.path("boot")).unwrap();
+        for name in ["boot.img", "core.img"] {
+            std::fs::write(world.path("boot").join(name), [0; 512]).unwrap();
+        }
+        world
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_comeback"));
+        command
+            .args(arguments)
+            .envs(self.exports.iter().cloned())
+            .env("XDG_STATE_HOME", self.folder.path())
+            .env("COMEBACK_AGENT", self.path("agent"))
+            .env("COMEBACK_BOOT_ASSETS", self.path("boot"))
+            .env_remove("COMEBACK_STATE")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn say(&self, arguments: &[&str]) -> Said {
+        said(&mut self.command(arguments))
+    }
+
+    #[track_caller]
+    pub fn ends(&self, code: i32, arguments: &[&str]) -> Said {
+        let said = self.say(arguments);
+        assert_eq!(said.code, Some(code), "{arguments:?}: {}{}", said.out, said.err);
+        said
+    }
+
+    pub fn runs(&self) -> Vec<Value> {
+        let runs: Value = serde_json::from_str(&self.ends(0, &["runs", "--json"]).out).unwrap();
+        runs.as_array().unwrap().clone()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.say(&["lab", "down"]);
+    }
+}
+
+pub fn said(command: &mut Command) -> Said {
+    let output = command.output().unwrap();
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[track_caller]
+pub fn has(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not in:\n{text}");
+    }
+}
