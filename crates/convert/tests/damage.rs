@@ -1,7 +1,7 @@
 //! A thousand disks with random damage: nothing panics, nothing hangs, nothing is written where the result would not boot,
 //! and where something is written the file system is no worse than before.
 //!
-//! `COMEBACK_DAMAGE=417` runs the disk of that number alone, and `COMEBACK_QUICK=1` every tenth.
+//! `COMEBACK_DAMAGE=417` runs the disk of that number alone, and `COMEBACK_QUICK=1` every eleventh.
 
 #![allow(clippy::unwrap_used, clippy::single_range_in_vec_init)]
 
@@ -293,7 +293,7 @@ fn a_thousand_damaged_disks() {
     let only: Option<u64> = env::var("COMEBACK_DAMAGE").ok().and_then(|number| number.parse().ok());
     let numbers: Vec<u64> = match only {
         Some(number) => vec![number],
-        None if env::var_os("COMEBACK_QUICK").is_some() => (0..DISKS).step_by(10).collect(),
+        None if env::var_os("COMEBACK_QUICK").is_some() => (0..DISKS).step_by(11).collect(),
         None => (0..DISKS).collect(),
     };
     let running: Arc<Mutex<Vec<(u64, Instant)>>> = Arc::default();
@@ -334,8 +334,9 @@ fn a_thousand_damaged_disks() {
         problems.iter().map(|p| p.as_str()).collect::<Vec<_>>().join("\n")
     );
     if only.is_none() {
+        let least = fates.len() / 10;
         assert!(
-            converted > 100 && refused > 100,
+            converted > least && refused > least,
             "{converted} converted, {refused} refused: the damage is too mild or too hard"
         );
     }
