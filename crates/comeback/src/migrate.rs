@@ -22,7 +22,7 @@ use crate::cli::{
 };
 use crate::exit::{Exit, Expected};
 use crate::narrator::{Narrator, Teller};
-use crate::{account, keep, output, plan, plan_text, runs};
+use crate::{account, keep, narrator, output, plan, plan_text, runs};
 
 /// How long one try to reach a host may take; it is tried again for as long as `--host-within` says.
 const ANSWERS: Duration = Duration::from_secs(15);
@@ -113,7 +113,7 @@ impl Undertaking {
             .with_context(|| format!("reading the plan of run {}", head.id))?;
         let region = region_of(&plan, account).await?;
         let held = store.hold(&head.id)?;
-        let mut context = Context::new(head.id.clone(), plan.clone(), region, hosts(), held.folder.clone());
+        let mut context = Context::new(head.id.clone(), plan.clone(), region, hosts(carry), held.folder.clone());
         let name = known_as(&plan);
         narrator::begin(carry.json)?;
         let narrator = Narrator::new(carry.json, std::slice::from_ref(&name));
@@ -131,8 +131,9 @@ impl Undertaking {
     }
 }
 
-fn hosts() -> Arc<SshHosts> {
-    Arc::new(SshHosts { answers: ANSWERS })
+fn hosts(carry: &CarryArguments) -> Arc<SshHosts> {
+    let answers = ANSWERS.min(Duration::from_secs(carry.host_within));
+    Arc::new(SshHosts { answers })
 }
 
 /// The plan's region, which has to be of the plan's account.
@@ -242,7 +243,7 @@ pub(crate) async fn carry_out(
     for plan in plans {
         let run = RunId::new(jiff::Zoned::now().date());
         let held = store.hold(&run)?;
-        let mut context = Context::new(run, plan.clone(), region.clone(), hosts(), held.folder.clone());
+        let mut context = Context::new(run, plan.clone(), region.clone(), hosts(carry), held.folder.clone());
         let teller = narrator.teller(plan.instance().as_str(), &known_as(&plan));
         context.reporter = teller.reporter();
         context.patience.host = Duration::from_secs(carry.host_within);

@@ -97,7 +97,7 @@ fn what_cannot_be_migrated_is_refused_with_what_to_do() {
 
 #[test]
 fn a_saved_plan_is_shown_again_only_where_a_question_is_asked() {
-    let world = World::new();
+    let world = World::new("estate");
     let file = world.path("archive.plan");
     world.ends(0, &["plan", "archive", "-o", text(&file)]);
     let asked = world.ends(64, &["migrate", text(&file)]);
@@ -189,31 +189,9 @@ fn a_run_that_stopped_is_shown_and_taken_back_with_a_start() {
     world.ends(0, &["plan", id]);
 }
 
-/// Runs it on a pseudo terminal, and gives all that was ever drawn there.
-fn on_a_terminal(world: &World, arguments: &[&str]) -> (Option<i32>, String) {
-    let words: Vec<_> = arguments.iter().map(|word| format!("'{word}'")).collect();
-    let line = format!(
-        "stty rows 40 cols 120; exec '{}' {}",
-        env!("CARGO_BIN_EXE_comeback"),
-        words.join(" ")
-    );
-    let mut command = Command::new("script");
-    command
-        .args(["-q", "-e", "-c", &line, "/dev/null"])
-        .envs(world.exports.iter().cloned())
-        .env("XDG_STATE_HOME", world.folder.path())
-        .env("COMEBACK_AGENT", world.path("agent"))
-        .env("COMEBACK_BOOT_ASSETS", world.path("boot"))
-        .env("TERM", "xterm")
-        .env_remove("COMEBACK_STATE")
-        .stdin(Stdio::null());
-    let said = said(&mut command);
-    (said.code, said.out)
-}
-
 #[test]
 fn on_a_terminal_steps_are_drawn_and_what_has_to_be_read_is_written() {
-    let world = World::new();
+    let world = World::new("estate");
     let stop = [
         "migrate",
         "archive",
@@ -223,7 +201,7 @@ fn on_a_terminal_steps_are_drawn_and_what_has_to_be_read_is_written() {
         "--host-within",
         "1",
     ];
-    let (code, screen) = on_a_terminal(&world, &stop);
+    let (code, screen) = world.on_terminal(&stop);
     assert_eq!(code, Some(3), "{screen}");
     let runs = world.runs();
     let run = runs[0]["run"].as_str().unwrap();
@@ -240,10 +218,10 @@ fn on_a_terminal_steps_are_drawn_and_what_has_to_be_read_is_written() {
             "comeback rollback",
         ],
     );
-    let (code, screen) = on_a_terminal(&world, &["rollback", run, "--yes"]);
+    let (code, screen) = world.on_terminal(&["rollback", run, "--yes"]);
     assert_eq!(code, Some(0), "{screen}");
     has(&screen, &["earlier", "undo", "taken back", "detach its volumes"]);
-    let (code, screen) = on_a_terminal(&world, &["finalize", run, "--yes"]);
+    let (code, screen) = world.on_terminal(&["finalize", run, "--yes"]);
     assert_eq!(code, Some(0), "{screen}");
     has(&screen, &["delete what is no longer needed", "is finalized, after "]);
 }

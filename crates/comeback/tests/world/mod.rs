@@ -50,15 +50,33 @@ impl World {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_comeback"));
+        self.lead(command.args(arguments));
         command
-            .args(arguments)
+    }
+
+    /// Leads a command to this lab, and to a state of its own.
+    fn lead(&self, command: &mut Command) {
+        command
             .envs(self.exports.iter().cloned())
             .env("XDG_STATE_HOME", self.folder.path())
             .env("COMEBACK_AGENT", self.path("agent"))
             .env("COMEBACK_BOOT_ASSETS", self.path("boot"))
             .env_remove("COMEBACK_STATE")
             .stdin(Stdio::null());
-        command
+    }
+
+    /// Runs it on a pseudo terminal, and gives how it ended and all that was ever drawn there.
+    pub fn on_terminal(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let words: Vec<_> = arguments.iter().map(|word| format!("'{word}'")).collect();
+        let line = format!(
+            "stty rows 40 cols 120; exec '{}' {}",
+            env!("CARGO_BIN_EXE_comeback"),
+            words.join(" ")
+        );
+        let mut command = Command::new("script");
+        self.lead(command.args(["-q", "-e", "-c", &line, "/dev/null"]));
+        let said = said(command.env("TERM", "xterm"));
+        (said.code, said.out)
     }
 
     pub fn say(&self, arguments: &[&str]) -> Said {
