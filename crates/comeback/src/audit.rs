@@ -1,5 +1,6 @@
 //! `comeback audit`
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -73,16 +74,18 @@ fn summary(audit: &Audit) {
         .iter()
         .map(|(name, count)| format!("{count} {name}"))
         .collect();
-    let read = audit
+    let read: Vec<_> = audit
         .ledger
         .entries
         .iter()
         .filter(|entry| entry.coverage == Coverage::Read)
-        .count();
-    let at_risk = audit.at_risk().count();
+        .collect();
+    let accounts: BTreeSet<_> = read.iter().filter_map(|entry| entry.account.as_ref()).collect();
+    let (instances, at_risk) = (audit.ledger.instances(), audit.at_risk().count());
     output::say(&format!(
-        "{} instances in {read} regions of accounts were read with {calls} calls ({}). {at_risk} are at risk.\n",
-        audit.ledger.instances(),
+        "Read {instances} instances in {} of {} with {calls} calls ({}); at risk: {at_risk}.\n",
+        output::count(read.len(), "region"),
+        output::count(accounts.len(), "account"),
         each.join(", ")
     ));
     for entry in &audit.ledger.entries {

@@ -28,8 +28,8 @@ macro_rules! codes {
             "Examples:\n",
             $examples,
             "\n\nExit codes:\n",
-            "  0   done, or it boots\n",
-            "  1   the verdict is negative, or something blocks\n",
+            "  0   done, or what was looked at is well\n",
+            "  1   what was looked at is not well, or something stands against what was to be done\n",
             "  3   the operation failed; what was said tells what to do\n",
             "  64  wrong usage"
         )

@@ -158,6 +158,14 @@ pub(crate) fn verdicts(text: &mut String, assessment: &Assessment) {
     }
 }
 
+/// `1 event`, `2 events`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

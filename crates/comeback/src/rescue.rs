@@ -75,6 +75,10 @@ impl Rescue<'_> {
         let mut diagnosis = self.look().await?;
         self.tell(&diagnosis)?;
         let mut works = self.choose(&diagnosis).await?;
+        if matches!(works, Works::Wait) && !self.goes_on(&diagnosis) {
+            output::say("\nThere is nothing to wait for: it has come to its end. Take another way with --way.\n");
+            return Ok(Exit::Blocked);
+        }
         if matches!(works, Works::Wait) {
             output::say("\nWaiting. Nothing is changed meanwhile; Ctrl-C ends it.\n");
             diagnosis = self.wait(diagnosis).await?;
@@ -160,15 +164,17 @@ impl Rescue<'_> {
         output::say("\n");
     }
 
+    /// Whether there is something to wait for. Who asked to wait does so until the latest time that anything can still come.
+    fn goes_on(&self, diagnosis: &Diagnosis) -> bool {
+        let forced = self.arguments.way == Some(WayArgument::Wait);
+        diagnosis.waiting.right || forced && diagnosis.waiting.until.is_some_and(|until| diagnosis.at < until)
+    }
+
     /// Looks until it is up, or waiting is no longer right.
     async fn wait(&self, mut diagnosis: Diagnosis) -> Result<Diagnosis> {
         let mut told = String::new();
         loop {
-            let forced = self.arguments.way == Some(WayArgument::Wait);
-            let over = diagnosis.waiting.until.is_some_and(|until| diagnosis.at >= until);
-            if diagnosis.health == Health::Well
-                || !diagnosis.waiting.right && (!forced || over || diagnosis.waiting.until.is_none())
-            {
+            if diagnosis.health == Health::Well || !self.goes_on(&diagnosis) {
                 return Ok(diagnosis);
             }
             let says = diagnosis
@@ -194,7 +200,7 @@ impl Rescue<'_> {
 
     async fn bump(&self, bump: kernel::Plan, next: Option<Box<Plan>>, diagnosis: &Diagnosis) -> Result<Exit> {
         output::say("\n");
-        output::say(&stopgap::plan_text(&bump));
+        output::say(&stopgap::plan_text(&self.region, &bump));
         let question = match &next {
             Some(plan) => {
                 output::say("\nIf it does not come up with that, it is migrated:\n");
@@ -220,7 +226,7 @@ impl Rescue<'_> {
                     output::print(&format!("{kernel}\n"))?;
                     if up { Exit::Done } else { Exit::Blocked }
                 } else {
-                    stopgap::tell(&self.id, &bump, &done)?
+                    stopgap::tell(&self.region, &bump, &done)?
                 };
                 if exit == Exit::Done {
                     return Ok(exit);

@@ -59,7 +59,7 @@ pub(crate) fn postpone(arguments: &PostponeArguments) -> Result<Exit> {
         output::say("This buys time and mends nothing: the event comes.\n");
         if !agreed(
             arguments.change.yes,
-            &format!("Put {} off?", count(plans.len(), "event")),
+            &format!("Put {} off?", output::count(plans.len(), "event")),
         )? {
             return nothing_done();
         }
@@ -111,7 +111,8 @@ pub(crate) fn hold(arguments: &HoldArguments) -> Result<Exit> {
         } else {
             holds::hold(&region, &records, &change).await.map_err(explained)?;
             output::print(&format!(
-                "{id} is held; `comeback hold {id} --release` puts back what there was\n"
+                "{id} is held; `comeback hold {} --release` puts back what there was\n",
+                named(&region, &id)
             ))?;
         }
         Ok(Exit::Done)
@@ -129,7 +130,7 @@ pub(crate) fn bump_kernel(arguments: &BumpKernelArguments) -> Result<Exit> {
             kernel::plan(&region, &records, &id, Start::AsItWas).await
         };
         let plan = plan.map_err(explained)?;
-        output::say(&plan_text(&plan));
+        output::say(&plan_text(&region, &plan));
         let question = match (plan.undo, plan.resumed) {
             (true, _) => "Put the old kernel image back?",
             (false, true) => "Go on with it?",
@@ -140,7 +141,7 @@ pub(crate) fn bump_kernel(arguments: &BumpKernelArguments) -> Result<Exit> {
         }
         let within = Duration::from_secs(arguments.within);
         let done = carry_out(&region, &records, &plan, Patience::default(), within).await?;
-        tell(&id, &plan, &done)
+        tell(&region, &plan, &done)
     })
 }
 
@@ -165,13 +166,13 @@ pub(crate) async fn carry_out(
         done = work => done.map_err(explained),
         _ = tokio::signal::ctrl_c() => bail!(
             "interrupted; nothing is lost. The same command goes on, `comeback bump-kernel {} --undo` goes back",
-            plan.instance
+            named(region, &plan.instance)
         ),
     }
 }
 
 /// What a bump will do, for people.
-pub(crate) fn plan_text(plan: &kernel::Plan) -> String {
+pub(crate) fn plan_text(region: &Region, plan: &kernel::Plan) -> String {
     let id = &plan.instance;
     let mut text = format!(
         "{id}, {}\n  kernel image  {} ({}) -> {} ({})\n",
@@ -195,13 +196,15 @@ pub(crate) fn plan_text(plan: &kernel::Plan) -> String {
         text.push_str(&format!("  risk: {}\n", printable(risk)));
     }
     if !plan.undo {
-        text.push_str(&format!("  back: comeback bump-kernel {id} --undo\n"));
+        text.push_str(&format!("  back: comeback bump-kernel {} --undo\n", named(region, id)));
     }
     text
 }
 
 /// Tells how a bump ended.
-pub(crate) fn tell(id: &InstanceId, plan: &kernel::Plan, done: &Done) -> Result<Exit> {
+pub(crate) fn tell(region: &Region, plan: &kernel::Plan, done: &Done) -> Result<Exit> {
+    let id = &plan.instance;
+    let named = named(region, id);
     let (text, exit) = match &done.watched {
         None => (
             format!("{id} has the kernel image {}, and is stopped as it was\n", plan.to.0),
@@ -217,7 +220,7 @@ pub(crate) fn tell(id: &InstanceId, plan: &kernel::Plan, done: &Done) -> Result<
         ),
         Some(Watched::Late) => (
             format!(
-                "{id} has not come up with {} in time; `comeback diagnose {id}` looks again\n",
+                "{id} has not come up with {} in time; `comeback diagnose {named}` looks again\n",
                 plan.to.0
             ),
             Exit::Blocked,
@@ -226,7 +229,7 @@ pub(crate) fn tell(id: &InstanceId, plan: &kernel::Plan, done: &Done) -> Result<
     output::print(&printable_lines(&text))?;
     if exit == Exit::Blocked && !plan.undo {
         output::print(&format!(
-            "Next: `comeback rescue {id} --way migrate`, or back: `comeback bump-kernel {id} --undo`\n"
+            "Next: `comeback rescue {named} --way migrate`, or back: `comeback bump-kernel {named} --undo`\n"
         ))?;
     }
     if !done.snapshots.is_empty() {
@@ -236,16 +239,14 @@ pub(crate) fn tell(id: &InstanceId, plan: &kernel::Plan, done: &Done) -> Result<
     Ok(exit)
 }
 
+/// How a command names an instance, wherever it is typed.
+fn named(region: &Region, id: &InstanceId) -> String {
+    format!("{id} --region {}", region.name())
+}
+
 fn printable_lines(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(printable).collect();
     format!("{}\n", lines.join("\n"))
-}
-
-fn count(number: usize, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
-    }
 }
 
 fn nothing_done() -> Result<Exit> {

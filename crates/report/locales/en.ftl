@@ -209,6 +209,11 @@ notify-title = comeback: { $risk ->
     [one] { $risk } instance at risk
    *[other] { $risk } instances at risk
 }
+notify-title-incomplete = comeback: not everything was read; { $risk ->
+    [0] nothing at risk in what was
+    [one] { $risk } instance at risk in what was
+   *[other] { $risk } instances at risk in what was
+}
 notify-changes = comeback: what changed since the last audit
 notify-nothing = Nothing changed since the last audit.
 notify-more = and { $count } more

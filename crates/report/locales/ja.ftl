@@ -167,6 +167,10 @@ notify-title = comeback：{ $risk ->
     [0] 対応が必要なインスタンスはありません
    *[other] 対応が必要なインスタンスは{ $risk }台です
 }
+notify-title-incomplete = comeback：読み取れなかった範囲があります（{ $risk ->
+    [0] 読み取れた範囲では、対応が必要なインスタンスはありません
+   *[other] 読み取れた範囲で、対応が必要なインスタンスは{ $risk }台です
+}）
 notify-changes = comeback：前回の監査からの変更点
 notify-nothing = 前回の監査からの変更はありません。
 notify-more = ほか{ $count }件

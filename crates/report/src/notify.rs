@@ -26,9 +26,15 @@ pub fn summary(audit: &Audit, options: &Options) -> Value {
     let report = Report::of(audit);
     let page = present::page(&report, options);
     let shown = report.audit_for(options);
+    // A headline is often all that is read, so it must not look cleaner than what was read.
+    let title = if page.complete {
+        "notify-title"
+    } else {
+        "notify-title-incomplete"
+    };
     let headline = page
         .texts
-        .with("notify-title", &[("risk", present::size(shown.at_risk().count()))]);
+        .with(title, &[("risk", present::size(shown.at_risk().count()))]);
     let mut sections = vec![page.coverage.clone()];
     sections.extend(page.summary.iter().cloned());
     let rows = shown.instances.iter().zip(&page.rows);
