@@ -1,11 +1,12 @@
-//! `cargo xtask demo`: the incident. A paravirtual instance in Tokyo does not survive its reboot; the nine steps bring it back as
-//! HVM, with its data, its address and its tags. A second one goes there and back, and runs as PV again.
+//! `cargo xtask demo`: the incident. An audit finds a paravirtual instance in Tokyo, which does not survive its reboot; the nine
+//! steps bring it back as HVM, with its data, its address and its tags. A second one goes there and back, and runs as PV again.
+//! Reports for a client show how it was before and after.
 //!
 //! Everything is done by the commands that a person would type, on `comeback lab`, whose instances are virtual machines.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::stage::{Stage, say};
-use crate::{guests, packages, program, run};
+use crate::{cache, guests, packages, program, run};
 
 /// The recipes of the machines that it needs: the guest, and the host that converts it.
 const GUESTS: [&str; 2] = ["tokyo", "lab-host"];
@@ -23,6 +24,9 @@ const SSH_PORT: u16 = 2222;
 const BOOT: Duration = Duration::from_secs(400);
 /// What the guest's own checksums say, asked by SSH.
 const DATA: &str = "cd /srv/data && sha256sum -c SHA256SUMS";
+
+/// The rule that finds an instance whose loader is as old as the incident's.
+const OLD_PV_GRUB: &str = "pv-grub-1.03";
 
 pub(crate) fn command() -> Result<()> {
     say("Packages that are needed and not there are installed from Debian");
@@ -91,20 +95,29 @@ impl Incident {
         say("Its data, by its own checksums");
         self.ssh(&address, DATA)?;
 
-        say("2. AWS reboots it, as it said it would, and it does not come back");
+        say("2. An audit of the account finds it, and says by when something has to be done");
+        self.audit("before.json", 1)?;
+        let found = self.found("before.json", &id)?;
+        ensure!(
+            found
+                .first()
+                .is_some_and(|(rule, level)| rule == OLD_PV_GRUB && level == "critical"),
+            "the audit did not find that shop will not survive its reboot: {found:?}"
+        );
+
+        say("3. Nobody did. AWS reboots it, as it said it would, and it does not come back");
         let died = Instant::now();
         self.stage.run("comeback lab event fire shop", 0)?;
         self.until("shop", "dead")?;
-        self.stage.run("comeback lab status", 0)?;
         self.stage.run("comeback lab console shop | tail -n 14", 0)?;
         self.stage.run(&format!("ssh -F ssh_config {address} true"), 255)?;
+        say("4. What is wrong, and what would bring it back");
+        self.stage.run("comeback diagnose shop", 1)?;
 
-        say("3. What bringing it back would do");
-        self.stage.run("comeback plan shop --output plan.json", 0)?;
-        say("4. The nine steps");
+        say("5. The rescue: one command. Here it is the nine steps, from the dead instance");
         let check = format!("ssh -F ssh_config $COMEBACK_ADDRESS \"{DATA}\"");
         self.stage.run(
-            &format!("comeback migrate shop --yes --verify-port 8080 --verify-command '{check}'"),
+            &format!("comeback rescue shop --yes --verify-port 8080 --verify-command '{check}'"),
             0,
         )?;
         self.answers(&address)?;
@@ -118,9 +131,11 @@ impl Incident {
         self.stage.run(&format!("comeback finalize {run} --yes"), 0)?;
         self.ssh(&address, DATA)?;
         let downtime = self.downtime(&run)?;
+        let shop = self.instance("shop")?;
+        ensure!(text(&shop, "virtualization")? == "hvm", "shop is not HVM: {shop}");
 
         say(
-            "5. And back: shop-2 goes the same way, and is taken back. Its disk is not reverted, and boots as PV all the same",
+            "6. And back: shop-2 goes the same way, and is taken back. Its disk is not reverted, and boots as PV all the same",
         );
         let second = self.instance("shop-2")?;
         let (address, id) = (text(&second, "address")?, text(&second, "id")?);
@@ -139,6 +154,18 @@ impl Incident {
             "the source is not what it was: {now}"
         );
 
+        say("7. The account is audited again, and the client is sent what has become of it");
+        self.audit("after.json", 1)?;
+        ensure!(
+            self.found("after.json", &text(&shop, "id")?)?
+                .iter()
+                .all(|(_, level)| level == "low"),
+            "shop is still at risk"
+        );
+        self.stage
+            .run("comeback notify after.json --since before.json --dry-run", 0)?;
+        let reports = self.reports()?;
+
         say("What happened");
         println!(
             "shop    died at AWS's reboot and was back as HVM {} s later, by nine steps of which none",
@@ -149,6 +176,10 @@ impl Incident {
             "shop-2  went to HVM and back to PV in {} s, with all that it had.",
             back.as_secs()
         );
+        println!("Reports  as a client gets them, to be opened in a browser:");
+        for report in reports {
+            println!("        {}", report.display());
+        }
         println!(
             "Nothing of AWS was needed. All of it took {} s.",
             self.started.elapsed().as_secs()
@@ -173,6 +204,50 @@ impl Incident {
         }
         println!();
         Ok(())
+    }
+
+    /// Audits the account into a file, and shows what is in it.
+    fn audit(&self, file: &str, expected: i32) -> Result<()> {
+        self.stage
+            .run(&format!("comeback audit --format json --output {file}"), expected)?;
+        self.stage.run(&format!("comeback report {file}"), 0)
+    }
+
+    /// What an audit found on an instance, the worst first: rules and levels.
+    fn found(&self, file: &str, instance: &str) -> Result<Vec<(String, String)>> {
+        let path = self.stage.path(file);
+        let said = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let audit: Value = serde_json::from_str(&said).with_context(|| format!("reading {}", path.display()))?;
+        let instances = audit["instances"].as_array().context("the audit has no instances")?;
+        let its = instances.iter().find(|one| one["id"] == instance);
+        // One without findings is not listed.
+        let findings = its.and_then(|one| one["findings"].as_array());
+        findings
+            .into_iter()
+            .flatten()
+            .map(|finding| Ok((text(finding, "rule")?, text(finding, "level")?)))
+            .collect()
+    }
+
+    /// Writes the reports of both audits as a client gets them, where they outlast the demo.
+    fn reports(&self) -> Result<Vec<PathBuf>> {
+        let folder = cache::folder("demo")?;
+        let mut reports = Vec::new();
+        for audit in ["before", "after"] {
+            for lang in ["en", "ja"] {
+                let name = format!("{audit}.{lang}.html");
+                self.stage.run(
+                    &format!(
+                        "comeback report {audit}.json --format html --lang {lang} --zone Asia/Tokyo --output {name}"
+                    ),
+                    0,
+                )?;
+                let report = folder.join(&name);
+                fs::copy(self.stage.path(&name), &report).with_context(|| format!("writing {}", report.display()))?;
+                reports.push(report);
+            }
+        }
+        Ok(reports)
     }
 
     /// All instances that are there, by id.
