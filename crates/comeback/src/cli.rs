@@ -508,6 +508,8 @@ pub(crate) struct PlanArguments {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
+    pub(crate) disk: rescue::CopyArguments,
+    #[command(flatten)]
     pub(crate) account: AccountArguments,
     #[command(flatten)]
     pub(crate) wishes: WishArguments,

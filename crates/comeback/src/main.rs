@@ -9,6 +9,7 @@ mod convert;
 mod diagnose;
 mod diagnosis_text;
 mod earlier;
+mod evidence;
 mod exit;
 mod given;
 mod iam_policy;

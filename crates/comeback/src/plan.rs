@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::{OnArgument, PlanArguments, ReachArgument, TargetArgument, WishArguments};
 use crate::exit::{Exit, Expected};
-use crate::{account, input, output, plan_text};
+use crate::{account, evidence, input, output, plan_text};
 
 /// The most bytes that a file of plans may have: a plan takes some KiB.
 const MOST: u64 = 64 << 20;
@@ -28,10 +28,21 @@ struct Saved {
 }
 
 pub(crate) fn run(arguments: &PlanArguments) -> Result<Exit> {
+    if arguments.disk.disk.is_some() && arguments.instances.len() > 1 {
+        return Err(
+            Expected::Usage("--disk is the root of one instance: plan the others on their own".to_owned()).into(),
+        );
+    }
+    // What is on the disk is read before anybody is asked: a file that is not there is a mistake that needs no network.
+    let disk = evidence::of(&arguments.disk)?;
     account::wait(async {
         let region = account::region(&arguments.account).await?;
         let ids = account::instances(&region, &arguments.instances).await?;
-        let made = make(&region, &ids, &wishes(&arguments.wishes)).await?;
+        let wishes = Wishes {
+            disk,
+            ..wishes(&arguments.wishes)
+        };
+        let made = make(&region, &ids, &wishes).await?;
         if let Some(path) = &arguments.output {
             save(path, &made.plans)?;
         }
@@ -128,6 +139,7 @@ pub(crate) fn wishes(arguments: &WishArguments) -> Wishes {
             },
             ssh_port: arguments.ssh_port,
         },
+        disk: None,
     }
 }
 

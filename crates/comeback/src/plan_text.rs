@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use comeback_migrate::actions;
+use comeback_migrate::plan::disk::DiskSeen;
 use comeback_migrate::plan::make::PlanError;
 use comeback_migrate::plan::{Level, Plan, Volumes};
 use comeback_migrate::step::Step;
@@ -26,6 +27,9 @@ pub(crate) fn plan(plan: &Plan) -> String {
     let _ = writeln!(text, "\nWhy {}", plan.target.instance_type);
     for why in &plan.target.why {
         let _ = writeln!(text, "  {why}");
+    }
+    if let Some(disk) = &plan.disk {
+        disk_seen(&mut text, disk);
     }
     steps(&mut text, plan);
     let _ = writeln!(text, "\nTo know before agreeing");
@@ -56,6 +60,16 @@ pub(crate) fn plan(plan: &Plan) -> String {
         minutes(plan.downtime_s.longest)
     );
     text
+}
+
+fn disk_seen(text: &mut String, disk: &DiskSeen) {
+    let boots: Vec<&str> = disk.boots.iter().map(|platform| platform.name()).collect();
+    let _ = writeln!(
+        text,
+        "\nDisk      {} was converted in memory: by its inspection it boots on {} then (`comeback rehearse` proves it); what was found on it is below",
+        printable(&disk.name),
+        boots.join(" and ")
+    );
 }
 
 /// A plan that was read before, in one line.

@@ -9,13 +9,15 @@ use comeback_diagnose::{Diagnosis, Disk, Health, Way, judge};
 use comeback_migrate::action::Patience;
 use comeback_migrate::engine::OnFailure;
 use comeback_migrate::plan::Plan;
+use comeback_migrate::plan::disk::DiskSeen;
+use comeback_migrate::plan::make::Wishes;
 use comeback_migrate::stopgap::Watched;
 use comeback_migrate::stopgap::kernel::{self, Start};
 
 use crate::cli::rescue::{RescueArguments, WayArgument};
 use crate::diagnose::{self, see};
 use crate::exit::Exit;
-use crate::{account, diagnosis_text, migrate, narrator, output, plan, plan_text, stopgap};
+use crate::{account, diagnosis_text, evidence, migrate, narrator, output, plan, plan_text, stopgap};
 
 /// Pause between two looks at one that is waited for.
 const LOOK: Duration = Duration::from_secs(5);
@@ -24,6 +26,7 @@ const DEAD_SHUTDOWN: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(arguments: &RescueArguments) -> Result<Exit> {
     let disk = diagnose::disk(&arguments.disk)?;
+    let evidence = evidence::of(&arguments.disk)?;
     account::wait(async {
         let region = account::region(&arguments.account).await?;
         let id = account::instance(&region, &arguments.instance).await?;
@@ -33,6 +36,7 @@ pub(crate) fn run(arguments: &RescueArguments) -> Result<Exit> {
             region,
             id,
             disk,
+            evidence,
         };
         rescue.run().await
     })
@@ -43,6 +47,8 @@ struct Rescue<'a> {
     region: Region,
     id: InstanceId,
     disk: Option<Disk>,
+    /// The same disk, converted in memory.
+    evidence: Option<DiskSeen>,
 }
 
 /// What is done to an instance, in its order.
@@ -148,7 +154,10 @@ impl Rescue<'_> {
 
     /// The nine steps as they would be; nothing where something stands against them, which is told.
     async fn plan(&self) -> Result<Option<Plan>> {
-        let wishes = plan::wishes(&self.arguments.wishes);
+        let wishes = Wishes {
+            disk: self.evidence.clone(),
+            ..plan::wishes(&self.arguments.wishes)
+        };
         let mut made = plan::make(&self.region, std::slice::from_ref(&self.id), &wishes).await?;
         made.tell_refused();
         // What the steps will miss is better missed now than when the source is stopped.

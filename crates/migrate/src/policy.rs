@@ -11,12 +11,14 @@ use crate::finalize;
 pub fn plan() -> Vec<&'static Call> {
     vec![
         &calls::DESCRIBE_INSTANCES,
+        &calls::DESCRIBE_INSTANCE_STATUS,
         &calls::DESCRIBE_INSTANCE_ATTRIBUTE,
         &calls::DESCRIBE_INSTANCE_TYPES,
         &calls::DESCRIBE_INSTANCE_TYPE_OFFERINGS,
         &calls::DESCRIBE_VOLUMES,
         &calls::DESCRIBE_NETWORK_INTERFACES,
         &calls::DESCRIBE_ADDRESSES,
+        &calls::DESCRIBE_SECURITY_GROUPS,
         &calls::DESCRIBE_IMAGES,
         &calls::GET_PARAMETER,
         &calls::DESCRIBE_TARGET_GROUPS,

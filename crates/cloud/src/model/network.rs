@@ -69,7 +69,8 @@ pub struct IngressRule {
 }
 
 impl IngressRule {
-    fn covers_tcp(&self, port: u16) -> bool {
+    /// Whether it is about this TCP port, whoever it lets in.
+    pub fn covers_tcp(&self, port: u16) -> bool {
         match self.protocol.as_str() {
             "-1" => true,
             "tcp" | "6" => {

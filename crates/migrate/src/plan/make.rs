@@ -4,7 +4,9 @@ use comeback_cloud::ids::{AccountId, ImageId, InstanceId};
 use comeback_cloud::{CloudError, Region};
 use jiff::Timestamp;
 
+use super::disk::DiskSeen;
 use super::host::{self, Candidate};
+use super::outlook::Outlook;
 use super::refuse::{self, Refusal};
 use super::target::{self, Market, Wanted};
 use super::{Cost, Downtime, Plan, Reach, Source, VERSION, Verify, Volumes, cost, devices, gather, notices};
@@ -22,6 +24,8 @@ pub struct Wishes {
     pub host_user: Option<String>,
     /// How the target is proven.
     pub verify: Verify,
+    /// What is on the source's root, if somebody has looked. It is of one instance: a plan for several cannot use it.
+    pub disk: Option<DiskSeen>,
 }
 
 impl Default for Wishes {
@@ -38,6 +42,7 @@ impl Default for Wishes {
                 reach: Reach::Public,
                 ssh_port: 22,
             },
+            disk: None,
         }
     }
 }
@@ -92,7 +97,14 @@ pub async fn make(
             offers.insert(zone.clone(), region.offerings(zone).await?);
         }
     }
-    let now = Timestamp::now();
+    let common = Common {
+        region,
+        account,
+        hosts,
+        outlook: Outlook::look(region, sources.iter().flatten()).await?,
+        wishes,
+        now: Timestamp::now(),
+    };
     let mut plans = Vec::new();
     for (id, source) in ids.iter().zip(sources) {
         let Some(source) = source else {
@@ -105,22 +117,42 @@ pub async fn make(
             offered,
             region: region.name(),
         };
-        plans.push(plan(region, &account, source, &hosts, market, wishes, now));
+        plans.push(plan(&common, source, market));
     }
     Ok(plans)
 }
 
-fn plan(
-    region: &Region,
-    account: &AccountId,
-    source: Source,
-    hosts: &[Candidate],
-    market: Market<'_>,
-    wishes: &Wishes,
+/// What all plans that are made together have in common.
+struct Common<'a> {
+    region: &'a Region,
+    account: AccountId,
+    hosts: Vec<Candidate>,
+    outlook: Outlook,
+    wishes: &'a Wishes,
     now: Timestamp,
-) -> Result<Plan, PlanError> {
-    let mut reasons = refuse::reasons(&source, now);
-    let chosen = target::choose(&source.instance, &wishes.target, market);
+}
+
+fn plan(common: &Common<'_>, source: Source, market: Market<'_>) -> Result<Plan, PlanError> {
+    let Common {
+        region,
+        account,
+        hosts,
+        outlook,
+        wishes,
+        now,
+    } = common;
+    let mut reasons = refuse::reasons(&source, *now);
+    let wanted = match &wishes.disk {
+        Some(disk) => disk.narrow(&wishes.target),
+        None => wishes.target.clone(),
+    };
+    let mut chosen = target::choose(&source.instance, &wanted, market);
+    if let Some(disk) = &wishes.disk {
+        reasons.extend(disk.against(chosen.as_ref().ok().map(|target| target.platform)));
+        if let Ok(target) = &mut chosen {
+            target.why.push(disk.why(target.platform));
+        }
+    }
     let store_gb = market
         .kind(&source.instance.instance_type)
         .map_or(0, |kind| kind.instance_store_gb);
@@ -141,7 +173,7 @@ fn plan(
             target.devices = devices;
             let mut plan = Plan {
                 version: VERSION,
-                made: now,
+                made: *now,
                 account: account.clone(),
                 region: region.name().clone(),
                 source,
@@ -152,10 +184,11 @@ fn plan(
                 notices: Vec::new(),
                 cost: Cost::default(),
                 downtime_s: Downtime { usual: 0, longest: 0 },
+                disk: wishes.disk.clone(),
             };
-            plan.notices = notices::of(&plan, store_gb);
             plan.cost = cost::of(&plan);
             plan.downtime_s = cost::downtime(&plan);
+            plan.notices = notices::of(&plan, store_gb, outlook);
             Ok(plan)
         }
         (chosen, host, assigned) => {

@@ -6,11 +6,13 @@
 
 pub mod cost;
 pub mod devices;
+pub mod disk;
 pub mod drift;
 pub mod gather;
 mod host;
 pub mod make;
 pub mod notices;
+mod outlook;
 pub mod refuse;
 pub mod target;
 #[cfg(test)]
@@ -54,6 +56,9 @@ pub struct Plan {
     pub cost: Cost,
     /// How long the instance will be away, in seconds.
     pub downtime_s: Downtime,
+    /// What is on its root, where somebody had a copy of it.
+    #[serde(default)]
+    pub disk: Option<disk::DiskSeen>,
 }
 
 /// The instance that is at risk, with all that belongs to it.

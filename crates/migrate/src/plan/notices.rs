@@ -2,11 +2,12 @@
 
 use comeback_cloud::model::{AddressOwner, InstanceState};
 
+use super::outlook::Outlook;
 use super::{Level, Notice, Plan, Reach, Volumes};
 
 /// Everything that is worth knowing of a plan, what matters most last. `store_gb` is the size of the disks that the source's host
 /// lends it, in GB.
-pub fn of(plan: &Plan, store_gb: u64) -> Vec<Notice> {
+pub fn of(plan: &Plan, store_gb: u64, outlook: &Outlook) -> Vec<Notice> {
     let source = &plan.source.instance;
     let mut notices = Vec::new();
     let mut note = |level, id: &str, text: String, remedy: Option<&str>| {
@@ -142,6 +143,54 @@ pub fn of(plan: &Plan, store_gb: u64) -> Vec<Notice> {
             Some("--reach private, from a machine within the network"),
         );
     }
+    for event in outlook.events(&source.id) {
+        let longest = jiff::SignedDuration::from_secs(i64::try_from(plan.downtime_s.longest).unwrap_or(i64::MAX));
+        let over = plan.made.checked_add(longest).unwrap_or(jiff::Timestamp::MAX);
+        let (level, text, remedy) = match event.not_before {
+            Some(at) if at > over => (
+                Level::Info,
+                format!(
+                    "{}, not before {}: it is of the source, and strikes nothing once the target has its volumes",
+                    event.code,
+                    at.strftime("%Y-%m-%d %H:%M UTC")
+                ),
+                "migrate before then",
+            ),
+            at => (
+                Level::Warning,
+                format!(
+                    "{}{}: it may strike while the migration goes on",
+                    event.code,
+                    at.map_or_else(String::new, |at| format!(
+                        ", not before {}",
+                        at.strftime("%Y-%m-%d %H:%M UTC")
+                    ))
+                ),
+                "put it off first (comeback postpone), or stop the instance now",
+            ),
+        };
+        note(level, "event-is-scheduled", text, Some(remedy));
+    }
+    let let_in = outlook.let_in(&source.security_groups, plan.verify.ssh_port);
+    if let_in.is_empty() {
+        note(
+            Level::Warning,
+            "ssh-is-closed",
+            "none of its security groups lets anybody in by SSH, and the host, which gets the same groups, is reached by that"
+                .to_owned(),
+            Some("let your address in for the time of the migration: aws ec2 authorize-security-group-ingress"),
+        );
+    } else {
+        note(
+            Level::Info,
+            "ssh-is-open-to",
+            format!(
+                "the host gets the source's security groups; by SSH they let in {}",
+                let_in.into_iter().collect::<Vec<_>>().join(", ")
+            ),
+            Some("make sure that this machine is among them"),
+        );
+    }
     if plan.verify.ports.is_empty() && plan.verify.command.is_none() {
         note(
             Level::Warning,
@@ -150,6 +199,7 @@ pub fn of(plan: &Plan, store_gb: u64) -> Vec<Notice> {
             Some("name ports with --verify-port or a check with --verify-command"),
         );
     }
+    notices.extend(plan.disk.iter().flat_map(|disk| disk.findings.iter().cloned()));
     notices.sort_by_key(|notice| notice.level);
     notices
 }
