@@ -1,5 +1,6 @@
 //! What is known of an instance when it is judged. Only what a rule looks at is kept: an audit holds thousands of these.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -263,11 +264,48 @@ pub fn seen(source: &str, field: &str, value: impl ToString) -> Evidence {
     }
 }
 
-/// A word for a shell, quoted where it has to be.
+/// A word for a POSIX shell, quoted where it has to be. NUL, which no word can hold, is left out.
 pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._:/@+=,-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
+    let word: String = word.chars().filter(|c| *c != '\0').collect();
+    // Nothing else is refused.
+    shlex::try_quote(&word).map(Cow::into_owned).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn hostile_words_come_through_a_shell_as_they_are() {
+        for word in [
+            "",
+            "audit",
+            "our own",
+            "it's \"ours\"",
+            "$(id)`id`${HOME}",
+            "a;b&c|d>e<f(g)",
+            "!x \\ ^y ~ # * ? [z]",
+            "-n",
+            "a\nb\tc\rd\u{1b}[2J",
+            "\u{202e}日本語",
+            "arn:aws:iam::444455556666:role/audit",
+        ] {
+            let line = format!("printf '%s|' {} end", quoted(word));
+            let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+            assert_eq!(
+                String::from_utf8(output.stdout).unwrap(),
+                format!("{word}|end|"),
+                "{word:?}"
+            );
+        }
+        assert_eq!(quoted("a\0b"), "ab");
+        assert_eq!(
+            quoted("arn:aws:iam::444455556666:role/audit"),
+            "arn:aws:iam::444455556666:role/audit"
+        );
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -126,6 +126,12 @@ impl Entry {
             .map(|id| id.parse::<AccountId>())
             .transpose()
             .map_err(|error| error.to_string())?;
+        for (name, value) in [("role", &self.role), ("profile", &self.profile)] {
+            // It becomes part of commands that somebody types or pastes.
+            if value.as_ref().is_some_and(|value| value.chars().any(char::is_control)) {
+                return Err(format!("`{name}` has a control character in it"));
+            }
+        }
         let role = match (self.role, &account) {
             (Some(role), _) if role.starts_with("arn:") => Some(role),
             (Some(name), Some(account)) => Some(format!("arn:aws:iam::{account}:role/{name}")),
@@ -198,8 +204,11 @@ mod tests {
         assert!(wrong("[[account]]\nclient = \"x\"").contains("number 1: it needs `role` or `profile`"));
         assert!(wrong("[[account]]\nrole = \"audit\"").contains("needs `account`"));
         assert!(wrong("[[account]]\naccount = \"12\"\nrole = \"audit\"").contains("\"12\""));
+        assert!(wrong("[[account]]\nprofile = \"a\\nb\"").contains("`profile` has a control character"));
         assert!(wrong("[[account]]\nprofile = \"a\"\nregions = [\"Tokyo\"]").contains("Tokyo"));
+        assert!(wrong("[[account]]\nprofile = \"a\\nb\"").contains("`profile` has a control character"));
         assert!(wrong("[[account]]\nprofile = \"a\"\nexternal-id = \"x\"").contains("for a role"));
+        assert!(wrong("[[account]]\nprofile = \"a\\nb\"").contains("`profile` has a control character"));
         assert!(wrong("[[account]]\nprofil = \"a\"").contains("profil"));
     }
 }

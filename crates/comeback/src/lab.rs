@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use comeback_audit::facts::quoted;
 use comeback_lab::backend::Backend;
 use comeback_lab::backend::qemu::{Qemu, Settings};
 use comeback_lab::client::Client;
@@ -194,15 +195,6 @@ fn exports(running: &Running) -> Result<Exit> {
     lines.push_str("unset AWS_SESSION_TOKEN AWS_PROFILE\n");
     output::print(&lines)?;
     Ok(Exit::Done)
-}
-
-/// A word of a POSIX shell.
-fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/:._-".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Is the lab. `up` starts this in the background.

@@ -5,15 +5,13 @@ use std::io::{self, Write as _};
 
 use comeback_convert::finding::{Finding, Level};
 use comeback_convert::verdict::Assessment;
+use comeback_report::harmless::steers;
 
-/// Text from a disk with everything that would steer a terminal made visible.
+/// Somebody else's text with everything that would steer a terminal made visible, except tabulators.
 pub(crate) fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        // The bidirectional controls can make a line read as something else.
-        let steers =
-            c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if steers && c != '\t' {
+        if steers(c) && c != '\t' {
             safe.extend(c.escape_unicode());
         } else {
             safe.push(c);
@@ -174,6 +172,22 @@ mod tests {
     fn what_steers_a_terminal_is_made_visible() {
         assert_eq!(printable("a\x1b[2Jb\u{202e}c\td"), "a\\u{1b}[2Jb\\u{202e}c\td");
         assert_eq!(printable("日本語"), "日本語");
+        // No width, the other directions, and letters that only machines read.
+        for hidden in [
+            '\u{200b}',
+            '\u{2060}',
+            '\u{feff}',
+            '\u{061c}',
+            '\u{2028}',
+            '\u{206a}',
+            '\u{fff9}',
+            '\u{e0041}',
+        ] {
+            assert_eq!(
+                printable(&format!("a{hidden}b")),
+                format!("a{}b", hidden.escape_unicode())
+            );
+        }
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Command lines for the other machine's shell.
 
-/// Quotes a word for a POSIX shell.
+use std::borrow::Cow;
+
+/// Quotes a word for a POSIX shell. NUL, which no word can hold, is left out.
 pub(crate) fn quote(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '=' | ':' | ',' | '+');
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    let word: String = word.chars().filter(|c| *c != '\0').collect();
+    // Nothing else is refused.
+    shlex::try_quote(&word).map(Cow::into_owned).unwrap_or_default()
 }
 
 /// A command line of these words.
@@ -76,12 +76,23 @@ mod tests {
             "~",
             "#",
             "é",
+            "-n",
+            "!x ^y",
+            "it's \"ours\" $HOME",
+            "a;b&c|d>e<f(g){h}[i]",
+            "a\tb\rc\u{1b}[2J",
+            "\u{202e}日本語",
         ] {
             let (code, out) = sh(&line(&["printf", "%s", word]), b"");
             assert_eq!((code, out.as_str()), (0, word), "{word:?}");
             let (code, out) = sh(&as_root("root", &line(&["printf", "%s", word])), b"");
             assert_eq!((code, out.as_str()), (0, word), "{word:?} twice");
         }
+    }
+
+    #[test]
+    fn what_no_word_can_hold_ends_none() {
+        assert_eq!(quote("a\0; id"), "'a; id'");
     }
 
     #[test]
