@@ -12,7 +12,13 @@ use crate::{
     poller::{Poller, Polling},
     region::{Region, Shared},
 };
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, SdkConfig, profile::ProfileFileCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_credential_types::provider::{
+    ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
+    future::ProvideCredentials as ProvidingCredentials,
+};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use std::{
     collections::BTreeMap,
@@ -30,7 +36,8 @@ const SESSION_NAME: &str = "comeback";
 /// `AWS_PROFILE`, `~/.aws/config`, single sign-on, credential processes, instance roles, `AWS_ENDPOINT_URL`.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Profile in `~/.aws/config`; nothing means `AWS_PROFILE` or `default`.
+    /// Profile in `~/.aws/config`, which comes before keys in the environment; nothing means the environment's keys, then
+    /// `AWS_PROFILE` or `default`.
     pub profile: Option<String>,
     /// Region; nothing means that of the environment or profile.
     pub region: Option<RegionName>,
@@ -138,7 +145,7 @@ impl Session {
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http)
+            .http_client(http.clone())
             // Every attempt takes from the budget and is seen by the observer, so they are made here: `calls::caller`.
             .retry_config(RetryConfig::disabled())
             .timeout_config(
@@ -161,7 +168,10 @@ impl Session {
                 aws_credential_types::Credentials::new(&keys.access_key, &keys.secret_key, None, None, "Keys");
             loader = loader.credentials_provider(credentials);
         }
-        let sdk = loader.load().await;
+        let mut sdk = loader.load().await;
+        if let (Some(profile), None) = (&options.profile, &options.keys) {
+            sdk = of_profile(sdk, profile, http);
+        }
         let (role, external_id) = (options.role_arn.clone(), options.external_id.clone());
         let sdk = match role {
             Some(role) => assumed(&sdk, &role, external_id.as_deref()).await,
@@ -185,7 +195,7 @@ impl Session {
     /// Takes on a role, of another account too. Both sessions share the budgets of the accounts that they reach.
     ///
     /// # Errors
-    /// [`ErrorKind::Credentials`] when the role may not be taken on, and what a call can fail with.
+    /// [`ErrorKind::Denied`] when the role may not be taken on, and what a call can fail with.
     pub async fn assume(&self, role_arn: &str, external_id: Option<&str>) -> Result<Session, CloudError> {
         let sdk = assumed(&self.inner.sdk, role_arn, external_id).await;
         Session::new(sdk, self.inner.options.clone(), Arc::clone(&self.inner.estate)).await
@@ -303,6 +313,55 @@ fn account(from: aws_sdk_organizations::types::Account) -> Option<OrganizationAc
 
 /// The same configuration with the credentials of a role. They are fetched when they are first needed, and again before
 /// they run out.
+/// With a profile's credentials and no others. The SDK's own order has the keys of the environment before a profile that is
+/// named: one account would be taken for another. The AWS command line has the profile first.
+fn of_profile(
+    sdk: SdkConfig,
+    profile: &str,
+    http: aws_smithy_runtime_api::client::http::SharedHttpClient,
+) -> SdkConfig {
+    let region = sdk.region().cloned();
+    let region = region.unwrap_or_else(|| aws_config::Region::new(STS_REGION));
+    let surroundings = aws_config::provider_config::ProviderConfig::default()
+        .with_http_client(http)
+        .with_region(Some(region));
+    let provider = ProfileFileCredentialsProvider::builder()
+        .profile_name(profile)
+        .configure(&surroundings)
+        .build();
+    let provider = OfProfile {
+        name: profile.to_owned(),
+        provider,
+    };
+    sdk.into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .build()
+}
+
+/// Credentials of a profile. Where it has none, the SDK only says that something is not enabled.
+#[derive(Debug)]
+struct OfProfile {
+    name: String,
+    provider: ProfileFileCredentialsProvider,
+}
+
+impl ProvideCredentials for OfProfile {
+    fn provide_credentials<'a>(&'a self) -> ProvidingCredentials<'a>
+    where
+        Self: 'a,
+    {
+        ProvidingCredentials::new(async {
+            self.provider.provide_credentials().await.map_err(|error| match error {
+                CredentialsError::CredentialsNotLoaded(_) => CredentialsError::invalid_configuration(format!(
+                    "the files of the AWS command line (~/.aws/config, ~/.aws/credentials) have no profile {} with credentials",
+                    self.name
+                )),
+                error => error,
+            })
+        })
+    }
+}
+
 async fn assumed(sdk: &SdkConfig, role_arn: &str, external_id: Option<&str>) -> SdkConfig {
     let mut provider = aws_config::sts::AssumeRoleProvider::builder(role_arn)
         .session_name(SESSION_NAME)
@@ -316,7 +375,7 @@ async fn assumed(sdk: &SdkConfig, role_arn: &str, external_id: Option<&str>) -> 
     let provider = provider.build().await;
     sdk.clone()
         .into_builder()
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider))
+        .credentials_provider(SharedCredentialsProvider::new(provider))
         .build()
 }
 
