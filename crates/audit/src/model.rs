@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use comeback_cloud::Denial;
 use comeback_cloud::ids::{AccountId, EventId, InstanceId, KernelId, RegionName};
 use comeback_cloud::model::{EventCode, InstanceState, RootDeviceType, Virtualization};
 use comeback_cloud::prices::Price;
@@ -89,7 +90,38 @@ pub enum Coverage {
         why: Unread,
         /// The words of the error.
         detail: String,
+        /// Who was denied what, where that is why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        denied: Option<Denied>,
     },
+}
+
+/// Who was denied what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Denied {
+    /// ARN of the user or of the role's session, where it is known.
+    pub who: Option<String>,
+    /// The permission that is missing, such as `sts:AssumeRole`.
+    pub action: String,
+    /// ARN of what it was to be done to, where that is one thing.
+    pub resource: Option<String>,
+    /// Why, in AWS's words, where it says so.
+    pub reason: Option<String>,
+    /// AWS's code, such as `AccessDenied`.
+    pub code: String,
+}
+
+impl From<Denial> for Denied {
+    fn from(denial: Denial) -> Self {
+        Self {
+            who: denial.who,
+            action: denial.action,
+            resource: denial.resource,
+            reason: denial.reason,
+            code: denial.code,
+        }
+    }
 }
 
 /// Why something was not read.
@@ -120,6 +152,9 @@ pub struct Gap {
     pub why: Unread,
     /// The words of the error.
     pub detail: String,
+    /// Who was denied what, where that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Denied>,
 }
 
 impl Ledger {
@@ -238,6 +273,18 @@ pub struct Finding {
     pub command: Option<String>,
     /// Where more about it can be read.
     pub link: String,
+}
+
+impl Finding {
+    /// Which of the things that its rule can see of an instance it is about: an event, by its name or else by its kind. Most
+    /// rules see one thing, and have nothing here.
+    pub fn about(&self) -> Option<&str> {
+        let named = ["event", "code"].iter().find_map(|name| self.values.get(*name));
+        match named {
+            Some(Value::Text(name)) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// A value in a text, kept as what it is so that it can be shown in the reader's language and time zone.

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::facts::{Facts, Place};
-use crate::model::{Coverage, Entry, Ledger, Unread};
+use crate::model::{Coverage, Denied, Entry, Ledger, Unread};
 use crate::progress::{Event, Progress};
 use crate::scope::{Scope, Way};
 
@@ -170,39 +170,52 @@ fn order(entry: &Entry) -> (Option<String>, Option<AccountId>, String, Option<Re
 }
 
 fn lost(error: &tokio::task::JoinError) -> Entry {
-    unread(
-        &Way::default(),
-        None,
-        Unread::Failed,
-        format!("a task of this program ended early: {error}"),
-    )
+    let detail = format!("a task of this program ended early: {error}");
+    unread(&Way::default(), None, failed(Unread::Failed, detail))
 }
 
-/// An account that could not be entered.
-fn unread(way: &Way, account: Option<AccountId>, why: Unread, detail: String) -> Entry {
+/// An account of which nothing is known but this.
+fn unread(way: &Way, account: Option<AccountId>, coverage: Coverage) -> Entry {
     Entry {
         client: way.client.clone(),
         account,
         via: way.via(),
         region: None,
-        coverage: Coverage::Unread { why, detail },
+        coverage,
         instances: 0,
         gaps: Vec::new(),
     }
+}
+
+/// Not read, though AWS refused nothing.
+fn failed(why: Unread, detail: String) -> Coverage {
+    Coverage::Unread {
+        why,
+        detail,
+        denied: None,
+    }
+}
+
+/// Not read, as a call has brought nothing; `who` made it, where that is known.
+fn refused(error: &CloudError, who: Option<&Session>) -> Coverage {
+    Coverage::Unread {
+        why: why(error),
+        detail: error.to_string(),
+        denied: denied(error, who),
+    }
+}
+
+/// Who was denied what. EC2 does not always say whom it denied something.
+fn denied(error: &CloudError, who: Option<&Session>) -> Option<Denied> {
+    let mut denied = Denied::from(error.denial()?);
+    denied.who = denied.who.or_else(|| Some(who?.identity().arn.clone()));
+    Some(denied)
 }
 
 /// Why a call has brought nothing.
 fn why(error: &CloudError) -> Unread {
     match &error.kind {
         ErrorKind::Denied { .. } => Unread::Denied,
-        // A role that may not be taken on shows as credentials that are not there; the words tell it apart.
-        ErrorKind::Credentials
-            if ["AccessDenied", "not authorized"]
-                .iter()
-                .any(|word| error.message.contains(word)) =>
-        {
-            Unread::Denied
-        }
         ErrorKind::Credentials => Unread::Credentials,
         ErrorKind::Throttled => Unread::Throttled,
         ErrorKind::Unreachable | ErrorKind::Network | ErrorKind::Timeout => Unread::Unreachable,

@@ -1,8 +1,9 @@
 //! What can go wrong with a call, in kinds that a program can act on and words that a person can.
 
-use crate::calls::Action;
+use crate::calls::{Action, actions};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::operation::RequestId;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use std::error::Error as StdError;
@@ -35,6 +36,8 @@ pub enum ErrorKind {
     Denied {
         /// The permission that is missing, which can differ from the call's own (`iam:PassRole`).
         action: String,
+        /// AWS's code for it: `UnauthorizedOperation` of EC2, `AccessDenied` of others.
+        code: Box<str>,
     },
     /// The thing is in a state in which this cannot be done.
     IncorrectState,
@@ -66,6 +69,21 @@ pub enum ErrorKind {
     Late,
     /// Another code of AWS.
     Other(String),
+}
+
+/// Who was denied what, as far as AWS says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// ARN of the user or of the role's session.
+    pub who: Option<String>,
+    /// The permission that is missing, such as `sts:AssumeRole`.
+    pub action: String,
+    /// ARN of what it was to be done to. `*` is none.
+    pub resource: Option<String>,
+    /// Why, in AWS's words: `because no identity-based policy allows …`, `with an explicit deny in …`.
+    pub reason: Option<String>,
+    /// AWS's code.
+    pub code: String,
 }
 
 impl CloudError {
@@ -102,6 +120,40 @@ impl CloudError {
         self.kind == ErrorKind::NotFound
     }
 
+    /// Who was denied what, if that is what went wrong.
+    ///
+    /// The form of the messages is that of
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>; of another one only the action and
+    /// the code are told.
+    pub fn denial(&self) -> Option<Denial> {
+        let ErrorKind::Denied { action, code } = &self.kind else {
+            return None;
+        };
+        let (who, rest) = self
+            .message
+            .split_once("User: ")
+            .and_then(|(_, rest)| rest.split_once(" is not authorized to perform: "))
+            .map_or((None, ""), |(who, rest)| (Some(who.trim().to_owned()), rest));
+        let reason = ["because ", "with an explicit deny "]
+            .iter()
+            .filter_map(|begin| rest.find(&format!(" {begin}")))
+            .min();
+        let (what, reason) = match reason {
+            Some(at) => (&rest[..at], Some(rest[at..].trim().trim_end_matches('.').to_owned())),
+            None => (rest, None),
+        };
+        let resource = what.split_once(" on resource: ").map(|(_, resource)| resource.trim());
+        Some(Denial {
+            who,
+            action: action.clone(),
+            resource: resource
+                .filter(|resource| !matches!(*resource, "" | "*"))
+                .map(str::to_owned),
+            reason,
+            code: code.to_string(),
+        })
+    }
+
     /// What a person can do about it.
     pub fn help(&self) -> String {
         match &self.kind {
@@ -112,7 +164,10 @@ impl CloudError {
             ErrorKind::Throttled => {
                 "other programs use up the account's rate: try again later, or take a smaller share of it".into()
             }
-            ErrorKind::Denied { action } => {
+            ErrorKind::Denied { action, .. } if action == actions::ASSUME_ROLE.name => format!(
+                "make the role if it is not there, let its trust policy name these credentials, and allow them {action} on it"
+            ),
+            ErrorKind::Denied { action, .. } => {
                 format!("allow {action} for these credentials; `comeback iam-policy` prints all that a command needs")
             }
             ErrorKind::IncorrectState => "wait until the thing has come to rest, then try again".into(),
@@ -149,8 +204,10 @@ impl CloudError {
             format!("{} ({}): ", self.action, self.resource)
         };
         match &self.kind {
-            ErrorKind::Denied { action } if action != self.action.name => line += &format!("{action} is not allowed: "),
-            ErrorKind::Denied { .. } => line += "not allowed: ",
+            ErrorKind::Denied { action, code } if action != self.action.name => {
+                line += &format!("{action} is not allowed ({code}): ");
+            }
+            ErrorKind::Denied { code, .. } => line += &format!("not allowed ({code}): "),
             ErrorKind::Other(code) => line += &format!("{code}: "),
             _ => {}
         }
@@ -166,6 +223,9 @@ impl CloudError {
     where
         E: StdError + ProvideErrorMetadata + 'static,
     {
+        if let Some(refused) = role_error(error) {
+            return refused;
+        }
         let status = error.raw_response().map(|response| response.status().as_u16());
         let request_id = error
             .raw_response()
@@ -246,6 +306,7 @@ fn kind_of(action: &Action, code: &str, message: &str, status: u16) -> ErrorKind
         | "Client.UnauthorizedOperation"
         | "Blocked" => ErrorKind::Denied {
             action: denied_action(action, message),
+            code: code.into(),
         },
         "AuthFailure"
         | "ExpiredToken"
@@ -260,6 +321,7 @@ fn kind_of(action: &Action, code: &str, message: &str, status: u16) -> ErrorKind
             if code == "AuthFailure" && message.contains("not authorized for") {
                 ErrorKind::Denied {
                     action: denied_action(action, message),
+                    code: code.into(),
                 }
             } else {
                 ErrorKind::Credentials
@@ -366,6 +428,24 @@ fn is_credentials<E: StdError + 'static>(error: &SdkError<E, Response>) -> bool 
     chain(error).any(|cause| cause.is::<CredentialsError>())
 }
 
+/// What STS said, where a call was not made because its role could not be taken on.
+fn role_error<E: StdError + 'static>(error: &SdkError<E, Response>) -> Option<CloudError> {
+    let refused = chain(error)
+        .skip_while(|cause| !cause.is::<CredentialsError>())
+        .find_map(|cause| cause.downcast_ref::<AssumeRoleError>())?;
+    let action = &actions::ASSUME_ROLE;
+    let code = refused.code().filter(|code| !code.is_empty())?;
+    let said = refused.message().unwrap_or_default();
+    Some(CloudError {
+        action,
+        resource: String::new(),
+        // Of a failure of the service itself the code says so.
+        kind: kind_of(action, code, said, 0),
+        message: shown(code, said, None),
+        request_id: refused.request_id().map(str::to_owned),
+    })
+}
+
 /// What the chain of credential providers says. Their errors hold file names, profiles and addresses, no credential.
 fn credentials_text<E: StdError + 'static>(error: &SdkError<E, Response>) -> String {
     let mut texts: Vec<String> = Vec::new();
@@ -402,4 +482,68 @@ fn causes<E: StdError + 'static>(error: &SdkError<E, Response>) -> String {
         }
     }
     texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denied(message: &str) -> Denial {
+        let kind = kind_of(&actions::DESCRIBE_INSTANCES, "UnauthorizedOperation", message, 403);
+        let error = CloudError::new(&actions::DESCRIBE_INSTANCES, "", kind, message);
+        assert!(error.to_string().contains("(UnauthorizedOperation)"), "{error}");
+        error.denial().unwrap_or_else(|| panic!("{error}"))
+    }
+
+    #[test]
+    fn a_refusal_tells_who_was_denied_what() {
+        let some = |text: &str| Some(text.to_owned());
+        let role = denied(
+            "User: arn:aws:iam::111122223333:user/ops is not authorized to perform: sts:AssumeRole on resource: \
+             arn:aws:iam::444455556666:role/audit",
+        );
+        assert_eq!(
+            (role.who, role.action.as_str(), role.resource, role.reason),
+            (
+                some("arn:aws:iam::111122223333:user/ops"),
+                "sts:AssumeRole",
+                some("arn:aws:iam::444455556666:role/audit"),
+                None
+            )
+        );
+        let session = "arn:aws:sts::111122223333:assumed-role/audit/comeback";
+        let call = denied(&format!(
+            "You are not authorized to perform this operation. User: {session} is not authorized to perform: \
+             ec2:DescribeInstances because no identity-based policy allows the ec2:DescribeInstances action"
+        ));
+        assert_eq!(
+            (call.who, call.action.as_str()),
+            (some(session), "ec2:DescribeInstances")
+        );
+        assert_eq!(call.resource, None);
+        assert_eq!(
+            call.reason,
+            some("because no identity-based policy allows the ec2:DescribeInstances action")
+        );
+        let forbidden = denied(&format!(
+            "User: {session} is not authorized to perform: ec2:DescribeImages on resource: * with an explicit deny in a \
+             service control policy."
+        ));
+        assert_eq!(forbidden.resource, None);
+        assert_eq!(
+            forbidden.reason,
+            some("with an explicit deny in a service control policy")
+        );
+        let bare = denied("You are not authorized to perform this operation.");
+        assert_eq!(
+            (bare.who, bare.action.as_str(), bare.resource, bare.reason),
+            (None, "ec2:DescribeInstances", None, None)
+        );
+    }
+
+    #[test]
+    fn only_a_refusal_is_one() {
+        let error = CloudError::new(&actions::DESCRIBE_INSTANCES, "", ErrorKind::Throttled, "User: x");
+        assert_eq!(error.denial(), None);
+    }
 }

@@ -49,7 +49,7 @@ mod session;
 
 pub use crate::{
     calls::{Action, Call, Observer, Outcome, actions},
-    error::{CloudError, ErrorKind},
+    error::{CloudError, Denial, ErrorKind},
     ids::*,
     poller::Polling,
     region::{Filter, InstancePages, Region},

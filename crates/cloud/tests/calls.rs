@@ -69,6 +69,7 @@ async fn every_error_has_its_kind_and_nothing_of_it_is_lost() {
             "You are not authorized to perform this operation.",
             ErrorKind::Denied {
                 action: "ec2:AttachVolume".to_owned(),
+                code: "UnauthorizedOperation".into(),
             },
         ),
         (
@@ -78,6 +79,7 @@ async fn every_error_has_its_kind_and_nothing_of_it_is_lost() {
              iam:PassRole on resource: y Encoded authorization failure message: secretblob",
             ErrorKind::Denied {
                 action: "iam:PassRole".to_owned(),
+                code: "UnauthorizedOperation".into(),
             },
         ),
         (

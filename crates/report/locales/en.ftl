@@ -105,6 +105,17 @@ coverage-read = read
 coverage-not-enabled = region not switched on
 coverage-unread = not read: { $why }
 coverage-gap = { $action } left out: { $why }
+coverage-because = { $what }. { $reason }
+denied-somebody = whoever these credentials are
+denied-role = { $who } may not take on { $resource ->
+    [missing] the role
+   *[other] the role { $resource }
+}: { $action } is not allowed ({ $code }). What to do: make the role if its account has none of that name, let its trust policy name who asks for it, and allow who asks { $action } on it.
+denied-action = { $who } is not allowed { $action }{ $resource ->
+    [missing] {""}
+   *[other] {" "}on { $resource }
+} ({ $code }). What to do: allow it in a policy; `comeback iam-policy audit` prints all that an audit needs.
+denied-reason = { $text } AWS says why: { $reason }
 coverage-all-regions = all regions
 ledger = Ledger: what was read and what was not
 account = Account
@@ -222,7 +233,7 @@ change-gone = Gone
 change-moved = Event moved
 change-unread = No longer read
 change-read-again = Read again
-change-moved-line = { $instance }: from { $old } to { $new }
+change-moved-line = [{ $level }] { $instance }: { $event }: from { $old } to { $new }
 
 docs-title = Findings
 docs-intro = What `comeback audit` looks for. This page is made from the texts that the reports use.

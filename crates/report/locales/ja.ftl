@@ -71,6 +71,17 @@ coverage-read = 読み取り済み
 coverage-not-enabled = 有効化されていないリージョン
 coverage-unread = 未読取：{ $why }
 coverage-gap = { $action }を読み取れませんでした：{ $why }
+coverage-because = { $what }。{ $reason }
+denied-somebody = 使用した認証情報
+denied-role = { $who } には、{ $resource ->
+    [missing] ロール
+   *[other] ロール { $resource }{" "}
+}を引き受ける権限（{ $action }）がありません（{ $code }）。対処：対象アカウントにこのロールがあること、ロールの信頼ポリシーで呼び出し元を許可していること、呼び出し元のポリシーでこのロールへの { $action } を許可していることをご確認ください。
+denied-action = { $who } には、{ $resource ->
+    [missing] {""}
+   *[other] { $resource } に対する{" "}
+}{ $action } の権限がありません（{ $code }）。対処：ポリシーで許可してください。監査に必要な権限の一覧は `comeback iam-policy audit` で出力できます。
+denied-reason = { $text }AWSが示した理由：{ $reason }
 coverage-all-regions = 全リージョン
 ledger = 監査台帳（読み取った範囲と読み取れなかった範囲）
 account = アカウント
@@ -179,7 +190,7 @@ change-gone = 解消
 change-moved = イベントの日程変更
 change-unread = 読み取れなくなった範囲
 change-read-again = 再び読み取れた範囲
-change-moved-line = { $instance }：{ $old } から { $new } へ
+change-moved-line = [{ $level }] { $instance }：{ $event }：{ $old } から { $new } へ
 
 docs-title = 検出項目
 docs-intro = `comeback audit`が検出する項目の一覧です。報告書と同じ文言から生成しています。

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comeback_audit::model::{Audit, Coverage, Deadline, Entry, Finding, Subject, Value};
+use comeback_audit::model::{Audit, Coverage, Entry, Finding, Subject, Value};
+use jiff::Timestamp;
 
 /// What changed.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,12 +15,25 @@ pub struct Changes<'a> {
     pub new: Vec<(&'a Subject, &'a Finding)>,
     /// Findings that are not there any more although they were looked for. One that is silenced now is not gone.
     pub gone: Vec<(&'a Subject, &'a Finding)>,
-    /// Instances whose next event begins at another time, with what it was and what it is.
-    pub moved: Vec<(&'a Subject, &'a Deadline, &'a Deadline)>,
+    /// Events that begin at another time.
+    pub moved: Vec<Moved<'a>>,
     /// What was read, or not asked for, the last time, and could not be read now.
     pub unread: Vec<&'a Entry>,
     /// What could not be read the last time and was read now.
     pub read_again: Vec<&'a Entry>,
+}
+
+/// An event that begins at another time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moved<'a> {
+    /// Whose event.
+    pub subject: &'a Subject,
+    /// The event, as it is seen now.
+    pub finding: &'a Finding,
+    /// When it was to begin, where that was known.
+    pub was: Option<Timestamp>,
+    /// When it begins now, where that is known.
+    pub is: Option<Timestamp>,
 }
 
 impl Changes<'_> {
@@ -31,19 +45,25 @@ impl Changes<'_> {
 
 type Place<'a> = (&'a str, &'a str);
 
-/// A finding's identity: an instance has a rule's finding once, but for events, which have names of their own.
-type Key<'a> = (Place<'a>, &'a str, &'a str, Option<&'a str>);
+/// A finding's identity: where, which instance, which rule, what of it (an event has a name of its own), and the how manieth
+/// of these, as some old events have no name.
+type Key<'a> = (Place<'a>, &'a str, &'a str, Option<&'a str>, usize);
 
 fn place(subject: &Subject) -> Place<'_> {
     (subject.account.as_str(), subject.region.as_str())
 }
 
-fn key<'a>(subject: &'a Subject, finding: &'a Finding) -> Key<'a> {
-    let event = match finding.values.get("event") {
-        Some(Value::Text(event)) => Some(event.as_str()),
-        _ => None,
-    };
-    (place(subject), subject.id.as_str(), &finding.rule, event)
+/// Gives identities in the order of an audit.
+#[derive(Default)]
+struct Keys<'a>(BTreeMap<(Place<'a>, &'a str, &'a str, Option<&'a str>), usize>);
+
+impl<'a> Keys<'a> {
+    fn of(&mut self, place: Place<'a>, instance: &'a str, finding: &'a Finding) -> Key<'a> {
+        let (rule, about) = (finding.rule.as_str(), finding.about());
+        let count = self.0.entry((place, instance, rule, about)).or_default();
+        *count += 1;
+        (place, instance, rule, about, *count)
+    }
 }
 
 /// An account and region, or an account that could not be entered.
@@ -70,52 +90,61 @@ fn was_looked_for(audit: &Audit, (account, region): Place<'_>) -> bool {
     of_it.peek().is_some() && of_it.all(|entry| !is_unread(entry))
 }
 
-fn findings(audit: &Audit) -> impl Iterator<Item = (&Subject, &Finding)> {
-    audit
-        .instances
-        .iter()
-        .flat_map(|subject| subject.findings.iter().map(move |finding| (subject, finding)))
+/// All findings with their identities, in the order of the audit.
+fn findings(audit: &Audit) -> Vec<(Key<'_>, &Subject, &Finding)> {
+    let mut keys = Keys::default();
+    let mut all = Vec::new();
+    for subject in &audit.instances {
+        for finding in &subject.findings {
+            all.push((keys.of(place(subject), subject.id.as_str(), finding), subject, finding));
+        }
+    }
+    all
+}
+
+/// Identities of what nobody wanted to see.
+fn silenced(audit: &Audit) -> BTreeSet<Key<'_>> {
+    let mut keys = Keys::default();
+    let all = audit.silenced.iter().map(|silenced| {
+        let place = (silenced.account.as_str(), silenced.region.as_str());
+        keys.of(place, silenced.instance.as_str(), &silenced.finding)
+    });
+    all.collect()
+}
+
+fn begins(finding: &Finding) -> Option<Timestamp> {
+    match finding.values.get("not-before") {
+        Some(Value::Time(time)) => Some(*time),
+        _ => None,
+    }
 }
 
 /// What is different in `new`.
 pub fn changes<'a>(old: &'a Audit, new: &'a Audit) -> Changes<'a> {
-    let keys = |audit: &'a Audit| -> BTreeSet<Key<'a>> {
-        findings(audit)
-            .map(|(subject, finding)| key(subject, finding))
-            .collect()
-    };
-    let (before, after) = (keys(old), keys(new));
-    let silenced: BTreeSet<_> = new
-        .silenced
-        .iter()
-        .map(|silenced| {
-            let place = (silenced.account.as_str(), silenced.region.as_str());
-            (place, silenced.instance.as_str(), silenced.finding.rule.as_str())
-        })
-        .collect();
-    let mut appeared: Vec<_> = findings(new)
-        .filter(|(subject, finding)| !before.contains(&key(subject, finding)))
-        .collect();
-    appeared.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.level));
-    let gone = findings(old)
-        .filter(|(subject, finding)| !after.contains(&key(subject, finding)))
-        .filter(|(subject, _)| was_looked_for(new, place(subject)))
-        .filter(|(subject, finding)| !silenced.contains(&(place(subject), subject.id.as_str(), finding.rule.as_str())))
-        .collect();
-    let deadlines: BTreeMap<_, _> = old
-        .instances
-        .iter()
-        .filter_map(|subject| Some(((place(subject), subject.id.as_str()), subject.deadline.as_ref()?)))
-        .collect();
-    let moved = new
-        .instances
-        .iter()
-        .filter_map(|subject| {
-            let now = subject.deadline.as_ref()?;
-            let was = *deadlines.get(&(place(subject), subject.id.as_str()))?;
-            (was.not_before != now.not_before).then_some((subject, was, now))
-        })
-        .collect();
+    let (was, is) = (findings(old), findings(new));
+    let before: BTreeMap<_, _> = was.iter().map(|(key, _, finding)| (*key, *finding)).collect();
+    let after: BTreeSet<_> = is.iter().map(|(key, _, _)| *key).collect();
+    let silenced = silenced(new);
+    let mut changed = Changes::default();
+    for (key, subject, finding) in &is {
+        match before.get(key) {
+            None => changed.new.push((*subject, *finding)),
+            Some(earlier) if begins(earlier) != begins(finding) => changed.moved.push(Moved {
+                subject,
+                finding,
+                was: begins(earlier),
+                is: begins(finding),
+            }),
+            Some(_) => {}
+        }
+    }
+    changed.new.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.level));
+    let gone = was.iter().filter(|(key, subject, _)| {
+        !after.contains(key) && !silenced.contains(key) && was_looked_for(new, place(subject))
+    });
+    changed
+        .gone
+        .extend(gone.map(|(_, subject, finding)| (*subject, *finding)));
     let unread_of = |audit: &'a Audit| -> BTreeSet<_> {
         let entries = audit.ledger.entries.iter();
         entries.filter(|entry| is_unread(entry)).map(entry_key).collect()
@@ -125,22 +154,16 @@ pub fn changes<'a>(old: &'a Audit, new: &'a Audit) -> Changes<'a> {
         old.ledger.entries.iter().map(entry_key).collect::<BTreeSet<_>>(),
     );
     let (unread, read): (Vec<&Entry>, Vec<&Entry>) = new.ledger.entries.iter().partition(|entry| is_unread(entry));
-    Changes {
-        new: appeared,
-        gone,
-        moved,
-        unread: unread
-            .into_iter()
-            .filter(|entry| !unread_before.contains(&entry_key(entry)))
-            .collect(),
-        read_again: read
-            .into_iter()
-            .filter(|entry| {
-                let (account, _, _) = entry_key(entry);
-                let as_a_whole = (account, "", None);
-                unread_before.contains(&entry_key(entry))
-                    || (!known_before.contains(&entry_key(entry)) && unread_before.contains(&as_a_whole))
-            })
-            .collect(),
-    }
+    let no_longer = unread
+        .into_iter()
+        .filter(|entry| !unread_before.contains(&entry_key(entry)));
+    changed.unread.extend(no_longer);
+    let again = read.into_iter().filter(|entry| {
+        let (account, _, _) = entry_key(entry);
+        let as_a_whole = (account, "", None);
+        unread_before.contains(&entry_key(entry))
+            || (!known_before.contains(&entry_key(entry)) && unread_before.contains(&as_a_whole))
+    });
+    changed.read_again.extend(again);
+    changed
 }

@@ -95,13 +95,16 @@ fn change_blocks(texts: &Texts, changes: &Changes<'_>) -> Vec<String> {
     };
     let when =
         |time: Option<jiff::Timestamp>| time.map_or_else(|| texts.text("no-date"), |time| when::both(texts, time));
-    let moved = changes.moved.iter().map(|(subject, old, new)| {
+    let moved = changes.moved.iter().map(|moved| {
+        let row = finding_row(texts, moved.finding);
         texts.with(
             "change-moved-line",
             &[
-                ("instance", label(subject).into()),
-                ("old", when(old.not_before).into()),
-                ("new", when(new.not_before).into()),
+                ("level", row.level.into()),
+                ("instance", label(moved.subject).into()),
+                ("event", row.title.into()),
+                ("old", when(moved.was).into()),
+                ("new", when(moved.is).into()),
             ],
         )
     });

@@ -14,12 +14,12 @@ use crate::options::Options;
 use crate::view::Report;
 use crate::when;
 
-pub use findings::{FindingRow, LevelCount, Meaning, SilencedRow};
 pub(crate) use findings::finding_row;
+pub use findings::{FindingRow, LevelCount, Meaning, SilencedRow};
 pub(crate) use instances::label;
 pub use instances::{DeadlineRow, Row};
 pub use ledger::LedgerRow;
-pub(crate) use ledger::unread_message;
+pub(crate) use ledger::{reason, unread_message};
 pub use work::{PlanRow, RunRow};
 
 /// Longest error of a call that is shown, in characters. AWS puts an encoded message of kilobytes behind some.

@@ -10,7 +10,7 @@ use comeback_cloud::ids::{KernelId, RegionName};
 use comeback_cloud::model::{Architecture, InstanceType, RootDeviceType, Virtualization};
 use comeback_cloud::{CloudError, Filter, Session, market, prices};
 
-use super::{Read, Shared, tell, why};
+use super::{Read, Shared, denied, tell, why};
 use crate::facts::{Facts, Machine, is_xen_family};
 use crate::model::{Gap, Money, Successor};
 use crate::progress::Event;
@@ -83,6 +83,7 @@ fn gap(error: &CloudError) -> Gap {
         action: error.action.name.trim_start_matches("ec2:").to_owned(),
         why: why(error),
         detail: error.to_string(),
+        denied: denied(error, None),
     }
 }
 

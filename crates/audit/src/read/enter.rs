@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use comeback_cloud::calls::actions::ASSUME_ROLE;
 use comeback_cloud::model::{AccountStatus, OrganizationAccount};
 use comeback_cloud::{CloudError, Options, Session};
 use tokio::task::JoinSet;
 
-use super::{Account, Shared, lost, tell, unread, why};
+use super::{Account, Shared, failed, lost, refused, tell, unread};
 use crate::facts::Place;
 use crate::model::{Coverage, Entry, Unread};
 use crate::progress::Event;
@@ -73,7 +74,15 @@ pub(super) async fn all(shared: &Arc<Shared>, scope: &Scope) -> Entered {
 
 fn shut(shared: &Shared, way: &Way, error: &CloudError) -> Entry {
     tell(shared, Event::Shut { via: way.via() });
-    unread(way, way.account.clone(), why(error), error.to_string())
+    let mut coverage = refused(error, None);
+    if let Coverage::Unread {
+        denied: Some(denied), ..
+    } = &mut coverage
+        && denied.action == ASSUME_ROLE.name
+    {
+        denied.resource = denied.resource.take().or_else(|| way.role.clone());
+    }
+    unread(way, way.account.clone(), coverage)
 }
 
 /// A way into each account of an organization, and entries for those that cannot be used.
@@ -97,7 +106,7 @@ async fn organization(shared: &Shared, base: &Session, way: &Way) -> (Vec<Way>, 
             ways.push(one);
         } else {
             let detail = format!("the organization says that it is {}", account.status);
-            entries.push(unread(&one, Some(account.id), Unread::Disabled, detail));
+            entries.push(unread(&one, Some(account.id), failed(Unread::Disabled, detail)));
         }
     }
     (ways, entries)
@@ -128,7 +137,7 @@ async fn enter(
     let session = match &way.role {
         Some(role) => {
             // The SDK makes this call by itself.
-            shared.counter.add("sts:AssumeRole", 1);
+            shared.counter.add(ASSUME_ROLE.name, 1);
             match shared.in_turn(base.assume(role, way.external_id.as_deref())).await {
                 Ok(session) => session,
                 Err(error) => return (None, vec![shut(shared, way, &error)]),
@@ -139,7 +148,10 @@ async fn enter(
     let found = session.identity().account.clone();
     if let Some(expected) = way.account.as_ref().filter(|expected| **expected != found) {
         let detail = format!("the credentials are of account {found}, expected {expected}");
-        return (None, vec![unread(way, Some(expected.clone()), Unread::Failed, detail)]);
+        return (
+            None,
+            vec![unread(way, Some(expected.clone()), failed(Unread::Failed, detail))],
+        );
     }
     let place = Arc::new(Place {
         client: way.client.clone(),
@@ -159,8 +171,7 @@ async fn enter(
                 let off = known.iter().filter(|region| !region.enabled);
                 entries.extend(off.map(|region| Entry {
                     region: Some(region.name.clone()),
-                    coverage: Coverage::NotEnabled,
-                    ..unread(way, Some(found.clone()), Unread::Failed, String::new())
+                    ..unread(way, Some(found.clone()), Coverage::NotEnabled)
                 }));
                 known
                     .into_iter()
@@ -170,7 +181,7 @@ async fn enter(
             }
             Err(error) => {
                 tell(shared, Event::Shut { via: way.via() });
-                return (None, vec![unread(way, Some(found), why(&error), error.to_string())]);
+                return (None, vec![unread(way, Some(found), refused(&error, Some(&session)))]);
             }
         }
     } else {

@@ -7,7 +7,7 @@ use comeback_cloud::ids::{InstanceId, RegionName};
 use comeback_cloud::model::{CheckState, EventStage, InstanceState, Status};
 use comeback_cloud::{CloudError, Region};
 
-use super::{Account, Read, Shared, tell, why};
+use super::{Account, Read, Shared, refused, tell};
 use crate::facts::{Facts, Machine};
 use crate::model::{Coverage, Entry};
 use crate::progress::Event;
@@ -36,10 +36,7 @@ pub(super) async fn read(shared: Arc<Shared>, account: Account, name: RegionName
             account: Some(account.place.account.clone()),
             via: account.via.clone(),
             region: Some(name),
-            coverage: failure.map_or(Coverage::Read, |error| Coverage::Unread {
-                why: why(&error),
-                detail: error.to_string(),
-            }),
+            coverage: failure.map_or(Coverage::Read, |error| refused(&error, Some(&account.session))),
             instances: count,
             gaps: Vec::new(),
         },

@@ -7,6 +7,7 @@ use crate::facts::{Facts, seen};
 use crate::model::{Deadline, Effect, Finding, Level, Value};
 
 const VALUES: &[(&str, &str)] = &[
+    ("event?", "text: its name in EC2; some old events have none"),
     ("code", "text: what AWS calls it"),
     (
         "effect",
@@ -81,6 +82,7 @@ fn finding(rule: &Rule, facts: &Facts, deadline: &Deadline) -> Finding {
     let call = "DescribeInstanceStatus";
     let mut finding = rule
         .finding(level(rule, facts, deadline.effect))
+        .maybe("event", deadline.event.as_ref().map(text))
         .with("code", text(&deadline.code))
         .with("effect", word(effect(deadline.effect)))
         .maybe("not-before", deadline.not_before.map(Value::Time))

@@ -11,7 +11,7 @@ use crate::catalogue::Texts;
 use crate::faces::json::indented;
 use crate::harmless::harmless;
 use crate::options::Options;
-use crate::present::{finding_row, unread_message};
+use crate::present::{finding_row, reason, unread_message};
 use crate::view::Report;
 
 /// The report as an array of OCSF events.
@@ -172,12 +172,16 @@ fn event(texts: &Texts, audit: &Audit, finding: &Finding, place: Place<'_>, reso
 
 fn unread(texts: &Texts, audit: &Audit, entry: &Entry) -> Option<Value> {
     let mut lines = Vec::new();
-    if let Coverage::Unread { why, detail } = &entry.coverage {
-        lines.push(format!("{} ({})", texts.text(unread_message(*why)), harmless(detail)));
+    let line = |what: String, why, detail, denied: &Option<_>| {
+        let what = format!("{what}{}", texts.text(unread_message(why)));
+        format!("{what} ({})", reason(texts, detail, denied.as_ref()))
+    };
+    if let Coverage::Unread { why, detail, denied } = &entry.coverage {
+        lines.push(line(String::new(), *why, detail, denied));
     }
     for gap in &entry.gaps {
-        let why = texts.text(unread_message(gap.why));
-        lines.push(format!("{}: {why} ({})", harmless(&gap.action), harmless(&gap.detail)));
+        let what = format!("{}: ", harmless(&gap.action));
+        lines.push(line(what, gap.why, &gap.detail, &gap.denied));
     }
     if lines.is_empty() {
         return None;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use comeback_audit::model::{Audit, Coverage, Entry, Gap, Unread};
+use comeback_audit::model::{Audit, Coverage, Denied, Entry, Gap, Unread};
+use comeback_cloud::calls::actions::ASSUME_ROLE;
 
 use super::{LONGEST_DETAIL, number, size, whose};
 use crate::catalogue::Texts;
@@ -67,13 +68,19 @@ pub(super) fn ledger_row(texts: &Texts, entry: &Entry) -> LedgerRow {
     let state = match &entry.coverage {
         Coverage::Read => texts.text("coverage-read"),
         Coverage::NotEnabled => texts.text("coverage-not-enabled"),
-        Coverage::Unread { why, detail } => {
+        Coverage::Unread { why, detail, denied } => {
             is_unread = true;
-            details.push(shortened(detail, LONGEST_DETAIL));
+            details.push(reason(texts, detail, denied.as_ref()));
             texts.with("coverage-unread", &[("why", texts.text(unread_message(*why)).into())])
         }
     };
-    for Gap { action, why, detail } in &entry.gaps {
+    for Gap {
+        action,
+        why,
+        detail,
+        denied,
+    } in &entry.gaps
+    {
         let gap = texts.with(
             "coverage-gap",
             &[
@@ -81,7 +88,13 @@ pub(super) fn ledger_row(texts: &Texts, entry: &Entry) -> LedgerRow {
                 ("why", texts.text(unread_message(*why)).into()),
             ],
         );
-        details.push(format!("{gap} ({})", shortened(detail, LONGEST_DETAIL)));
+        details.push(match denied {
+            Some(denied) => texts.with(
+                "coverage-because",
+                &[("what", gap.into()), ("reason", refusal(texts, denied).into())],
+            ),
+            None => format!("{gap} ({})", shortened(detail, LONGEST_DETAIL)),
+        });
     }
     let via = harmless(&entry.via);
     LedgerRow {
@@ -112,4 +125,38 @@ pub(crate) fn unread_message(why: Unread) -> &'static str {
         Unread::Unreachable => "unread-unreachable",
         Unread::Failed => "unread-failed",
     }
+}
+
+/// Why something was not read: who was denied what, or else the words of the error.
+pub(crate) fn reason(texts: &Texts, detail: &str, denied: Option<&Denied>) -> String {
+    match denied {
+        Some(denied) => refusal(texts, denied),
+        None => shortened(detail, LONGEST_DETAIL),
+    }
+}
+
+/// Who was denied what, and what to do about it.
+fn refusal(texts: &Texts, denied: &Denied) -> String {
+    let who = denied
+        .who
+        .as_deref()
+        .map_or_else(|| texts.text("denied-somebody"), |who| shortened(who, LONGEST_DETAIL));
+    let mut values = vec![
+        ("who", who.into()),
+        ("action", harmless(&denied.action).into()),
+        ("code", harmless(&denied.code).into()),
+    ];
+    if let Some(resource) = &denied.resource {
+        values.push(("resource", shortened(resource, LONGEST_DETAIL).into()));
+    }
+    let mut text = if denied.action == ASSUME_ROLE.name {
+        texts.with("denied-role", &values)
+    } else {
+        texts.with("denied-action", &values)
+    };
+    if let Some(reason) = &denied.reason {
+        let reason = shortened(reason, LONGEST_DETAIL);
+        text = texts.with("denied-reason", &[("text", text.into()), ("reason", reason.into())]);
+    }
+    text
 }

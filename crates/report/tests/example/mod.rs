@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 
 use comeback_audit::model::{
-    Act, Advice, Audit, Coverage, Deadline, Effect, Entry, Evidence, Finding, Gap, Ledger, Level, Money, SCHEMA,
-    Silenced, Subject, Successor, Unread, Value,
+    Act, Advice, Audit, Coverage, Deadline, Denied, Effect, Entry, Evidence, Finding, Gap, Ledger, Level, Money,
+    SCHEMA, Silenced, Subject, Successor, Unread, Value,
 };
 use comeback_cloud::ids::{AccountId, EventId, InstanceId, KernelId, RegionName};
 use comeback_cloud::model::{EventCode, InstanceState, RootDeviceType, Virtualization};
@@ -132,6 +132,7 @@ fn tokyo_reboot() -> (Deadline, Finding) {
         "event-system-reboot",
         Level::Critical,
         &[
+            ("event", text("instance-event-0d59937288b749b32")),
             ("code", text("system-reboot")),
             ("effect", word("reboot-new-host")),
             ("not-before", Value::Time(begins)),
@@ -322,7 +323,16 @@ fn ledger() -> Ledger {
     paris.gaps.push(Gap {
         action: "DescribeImages".to_owned(),
         why: Unread::Denied,
-        detail: "You are not authorized to perform this operation.".to_owned(),
+        detail:
+            "ec2:DescribeImages: not allowed (UnauthorizedOperation): You are not authorized to perform this operation."
+                .to_owned(),
+        denied: Some(Denied {
+            who: Some("arn:aws:sts::111122223333:assumed-role/comeback-audit/comeback".to_owned()),
+            action: "ec2:DescribeImages".to_owned(),
+            resource: None,
+            reason: Some("with an explicit deny in a service control policy".to_owned()),
+            code: "UnauthorizedOperation".to_owned(),
+        }),
     });
     Ledger {
         entries: vec![
@@ -339,6 +349,7 @@ fn ledger() -> Ledger {
                 Coverage::Unread {
                     why: Unread::Throttled,
                     detail: "RequestLimitExceeded: Request limit exceeded.".to_owned(),
+                    denied: None,
                 },
                 0,
             ),
@@ -348,7 +359,15 @@ fn ledger() -> Ledger {
                 None,
                 Coverage::Unread {
                     why: Unread::Denied,
-                    detail: "AccessDenied: not authorized to perform sts:AssumeRole".to_owned(),
+                    detail: "sts:AssumeRole: not allowed (AccessDenied): not authorized to perform sts:AssumeRole"
+                        .to_owned(),
+                    denied: Some(Denied {
+                        who: Some("arn:aws:iam::999900001111:user/audit".to_owned()),
+                        action: "sts:AssumeRole".to_owned(),
+                        resource: Some("arn:aws:iam::777788889999:role/comeback-audit".to_owned()),
+                        reason: None,
+                        code: "AccessDenied".to_owned(),
+                    }),
                 },
                 0,
             ),
@@ -488,12 +507,22 @@ pub fn with(hostile: &str) -> Audit {
     for entry in &mut audit.ledger.entries {
         entry.client = Some(owned());
         entry.via = owned();
-        if let Coverage::Unread { detail, .. } = &mut entry.coverage {
+        let hostile_denial = |denied: &mut Option<Denied>| {
+            if let Some(denied) = denied {
+                denied.who = Some(owned());
+                denied.resource = Some(owned());
+                denied.reason = Some(owned());
+                denied.code = owned();
+            }
+        };
+        if let Coverage::Unread { detail, denied, .. } = &mut entry.coverage {
             *detail = owned();
+            hostile_denial(denied);
         }
         for gap in &mut entry.gaps {
             gap.action = owned();
             gap.detail = owned();
+            hostile_denial(&mut gap.denied);
         }
     }
     audit.ledger.calls.insert(owned(), 1);
