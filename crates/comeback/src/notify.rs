@@ -17,6 +17,8 @@ use crate::{keep, output, report};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of a refusal is shown, in bytes.
 const SHOWN: u64 = 500;
+/// Shortest part of an address that is taken for a secret, in bytes.
+const SHORTEST_SECRET: usize = 6;
 
 pub(crate) fn run(arguments: &NotifyArguments) -> Result<Exit> {
     let audit = report::load(&arguments.audit)?;
@@ -96,6 +98,8 @@ fn post(webhook: &str, message: &Value) -> Result<()> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
         .http_status_as_error(false)
+        // A message that is led elsewhere arrives there without its text.
+        .max_redirects(0)
         .build()
         .into();
     let body = serde_json::to_vec(message)?;
@@ -105,10 +109,7 @@ fn post(webhook: &str, message: &Value) -> Result<()> {
         .send(&body[..]);
     let mut answer = match answer {
         Ok(answer) => answer,
-        Err(error) => bail!(
-            "the webhook was not reached: {}",
-            error.to_string().replace(webhook, "…")
-        ),
+        Err(error) => bail!("the webhook was not reached: {}", hidden(&error.to_string(), webhook)),
     };
     if answer.status().is_success() {
         return Ok(());
@@ -122,6 +123,45 @@ fn post(webhook: &str, message: &Value) -> Result<()> {
     bail!(
         "the webhook answered {} ({}); nothing was told, and the next time it is tried again",
         answer.status(),
-        output::printable(said.trim())
+        output::printable(hidden(said.trim(), webhook).as_str())
     )
+}
+
+/// A text without the webhook's address, and without the parts of it that make it a secret: what answers may repeat them.
+fn hidden(text: &str, webhook: &str) -> String {
+    let address = webhook.split_once("://").map_or(webhook, |(_, address)| address);
+    let (authority, path) = address.split_once('/').unwrap_or((address, ""));
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    let mut parts: Vec<&str> = vec![webhook, address, path, user];
+    parts.extend(user.split(':').chain(path.split(['/', '?', '&', '=', '#'])));
+    // The longest first, so that none is left over of one that has it in it. Short ones are words like any.
+    parts.retain(|part| part.len() >= SHORTEST_SECRET);
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    parts.iter().fold(text.to_owned(), |text, part| text.replace(part, "…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_the_address_is_shown() {
+        let webhook = "https://user:pass-T0P@hooks.example.com/services/T0000001/xoxb-SECRET?key=ABCDEFGH";
+        for said in [
+            format!("GET {webhook} failed"),
+            "no such hook: /services/T0000001/xoxb-SECRET?key=ABCDEFGH".to_owned(),
+            "xoxb-SECRET is revoked, and T0000001 too; ABCDEFGH".to_owned(),
+            "pass-T0P".to_owned(),
+        ] {
+            let shown = hidden(&said, webhook);
+            for secret in ["pass-T0P", "T0000001", "xoxb-SECRET", "ABCDEFGH"] {
+                assert!(!shown.contains(secret), "{shown}");
+            }
+        }
+        assert_eq!(
+            hidden("invalid_token at example.com", webhook),
+            "invalid_token at example.com"
+        );
+        assert_eq!(hidden("no", "http://127.0.0.1:8080"), "no");
+    }
 }

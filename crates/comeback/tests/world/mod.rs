@@ -62,6 +62,7 @@ impl World {
             .env("COMEBACK_AGENT", self.path("agent"))
             .env("COMEBACK_BOOT_ASSETS", self.path("boot"))
             .env_remove("COMEBACK_STATE")
+            .env_remove("COMEBACK_WEBHOOK")
             .stdin(Stdio::null());
     }
 
@@ -88,6 +89,15 @@ impl World {
         let said = self.say(arguments);
         assert_eq!(said.code, Some(code), "{arguments:?}: {}{}", said.out, said.err);
         said
+    }
+
+    /// The lab's access keys, one for each account: `account`, `access_key`, `secret_key`.
+    pub fn keys(&self) -> Vec<Value> {
+        let endpoint = self.exports.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL");
+        let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
+        let mut answer = agent.get(format!("{}/lab/keys", endpoint.unwrap().1)).call().unwrap();
+        let keys: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+        keys.as_array().unwrap().clone()
     }
 
     pub fn runs(&self) -> Vec<Value> {
