@@ -3,6 +3,7 @@
 mod agent;
 mod assets;
 mod bench;
+mod browser;
 mod cache;
 mod console;
 mod demo;
@@ -12,6 +13,7 @@ mod packages;
 mod program;
 mod python;
 mod run;
+mod steps;
 mod test;
 mod xen;
 
@@ -57,8 +59,12 @@ enum Command {
         /// Only these recipes; all of them when none is named.
         names: Vec<String>,
     },
-    /// Make a Python with boto3 and the AWS command line, which check the lab, and print where it is.
-    Python,
+    /// Make a Python with programs that others wrote, for checks and comparisons, and print where it is.
+    Python {
+        /// What it is for.
+        #[arg(value_enum, default_value = "clients")]
+        set: python::Set,
+    },
     /// Show the incident: a paravirtual instance in Tokyo does not survive its reboot, and comes back as HVM. Installs what is
     /// missing, builds, and runs on an EC2 of its own.
     Demo {
@@ -71,6 +77,9 @@ enum Command {
         /// Leave out what takes long: the boots and the check of licences.
         #[arg(long)]
         quick: bool,
+        /// Only this step.
+        #[arg(long, value_enum, conflicts_with = "quick")]
+        only: Option<steps::Step>,
     },
     /// Measure what the program takes, and write docs/performance.md. Best on a machine that does nothing else.
     Bench {
@@ -98,11 +107,12 @@ fn main() -> Result<()> {
         Command::Agent => agent::command(),
         Command::Build { release } => program::command(release),
         Command::Guests { names } => guests::command(&names),
-        Command::Python => python::command(),
+        Command::Python { set } => python::command(set),
         Command::Demo { what: Show::Incident } => demo::incident::command(),
         Command::Demo { what: Show::Disk } => demo::disk::command(),
         Command::Bench { runs } => bench::command(runs),
-        Command::Test { quick } => test::command(quick),
+        Command::Test { only: Some(step), .. } => step.run(),
+        Command::Test { quick, only: None } => test::command(quick),
         Command::Xen(arguments) => xen::command(&arguments),
     }
 }

@@ -11,6 +11,9 @@ use crate::run;
 /// How often packages are installed, as one can make another go.
 const ROUNDS: usize = 2;
 
+/// Packages that need not be there if the program is: the Node of its own makers has npm in it, and goes when Debian's npm comes.
+const PROGRAMS: [(&str, &str); 2] = [("nodejs", "node"), ("npm", "npm")];
+
 /// What packages are needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Group {
@@ -26,6 +29,8 @@ pub(crate) enum Group {
     Test,
     /// To measure what others do beside what the program does.
     Bench,
+    /// To open reports in a browser.
+    Browser,
 }
 
 impl Group {
@@ -75,13 +80,23 @@ impl Group {
                 ),
             ],
             Self::Bench => &[("grub2-common", "grub-install, as the pv2hvm scripts use it")],
+            Self::Browser => &[
+                ("chromium", "opens the reports as their readers do"),
+                ("fonts-noto-cjk", "shows Japanese letters"),
+                ("nodejs", "tells the browser what to open, and looks at it"),
+                ("npm", "installs what Node needs for that"),
+            ],
         }
     }
 }
 
 /// Installs what is missing of the named groups. Does nothing, quickly and without root, if all of it is there.
 pub(crate) fn install(groups: &[Group]) -> Result<()> {
-    let wanted: Vec<_> = groups.iter().flat_map(|group| group.packages()).collect();
+    let wanted: Vec<_> = groups
+        .iter()
+        .flat_map(|group| group.packages())
+        .filter(|(name, _)| !is_there_otherwise(name, on_path))
+        .collect();
     // A package that is there in a version of another release can be removed in favour of one that is installed now, as
     // qemu-utils of the backports is by qemu-system-x86. So what is missing afterwards is installed, too.
     for _ in 0..ROUNDS {
@@ -108,6 +123,13 @@ pub(crate) fn install(groups: &[Group]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether what a package is wanted for is there without it.
+fn is_there_otherwise(package: &str, on_path: impl Fn(&str) -> bool) -> bool {
+    PROGRAMS
+        .iter()
+        .any(|(name, program)| *name == package && on_path(program))
 }
 
 fn names(packages: &[&'static (&'static str, &'static str)]) -> Vec<&'static str> {
@@ -206,8 +228,18 @@ mod tests {
     }
 
     #[test]
+    fn a_program_from_elsewhere_counts() {
+        assert!(is_there_otherwise("npm", |program| program == "npm"));
+        assert!(!is_there_otherwise("npm", |_| false));
+        assert!(!is_there_otherwise("chromium", |_| true));
+    }
+
+    #[test]
     fn every_package_has_a_reason_and_is_named_once() {
-        let mut names: Vec<_> = Group::ALL.iter().flat_map(|group| group.packages()).collect();
+        let mut names: Vec<_> = Group::value_variants()
+            .iter()
+            .flat_map(|group| group.packages())
+            .collect();
         assert!(
             names
                 .iter()

@@ -5,8 +5,10 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum as _;
 
 use crate::packages::{self, Group};
+use crate::steps::Step;
 use crate::{agent, assets, cache, guests, python, run, xen};
 
 /// Where cargo-deny is kept: it takes minutes to build, and only a fresh machine pays.
@@ -82,8 +84,13 @@ pub(crate) fn command(quick: bool) -> Result<()> {
     run::loudly(
         cache::cargo("test")?
             .args(["--workspace", "--test", "conformance", "--", "--ignored"])
-            .env("COMEBACK_PYTHON", python::ready()?),
+            .env("COMEBACK_PYTHON", python::ready(python::Set::Clients)?),
     )?;
+
+    for part in Step::value_variants() {
+        step(started, part.title());
+        part.run()?;
+    }
 
     step(started, "guests");
     let recipes = guests::recipes(&[])?;

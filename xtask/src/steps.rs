@@ -1,0 +1,57 @@
+//! Steps of `cargo xtask test` that can also be run alone: `cargo xtask test --only STEP`.
+//!
+//! Each makes what it needs, so that it works on a fresh machine.
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::packages::{self, Group};
+use crate::{browser, cache, program, run};
+
+/// A step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// Audits of ten thousand instances: how long, how many calls, how much memory.
+    Scale,
+    /// The HTML reports in a browser.
+    Browser,
+}
+
+impl Step {
+    /// What it shows, and how long it takes.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Scale => "audits of ten thousand instances",
+            Self::Browser => "the reports in a browser: two minutes",
+        }
+    }
+
+    /// Makes what it needs, and runs it.
+    pub(crate) fn run(self) -> Result<()> {
+        match self {
+            Self::Scale => scale(),
+            Self::Browser => in_a_browser(),
+        }
+    }
+}
+
+/// With the program as the tests build it: the release build takes ten minutes longer to build than it takes seconds less here.
+fn scale() -> Result<()> {
+    let program = program::ready(false)?;
+    run::loudly(
+        cache::cargo("test")?
+            .args(["--workspace", "--test", "scale"])
+            .args(["--", "--ignored", "--nocapture", "--test-threads", "1"])
+            .env("COMEBACK_PROGRAM", program),
+    )
+}
+
+fn in_a_browser() -> Result<()> {
+    packages::install(&[Group::Build])?;
+    run::loudly(
+        cache::cargo("test")?
+            .args(["--workspace", "--test", "browser", "--", "--ignored"])
+            .env("COMEBACK_NODE_MODULES", browser::modules()?)
+            .env("COMEBACK_CHROMIUM", browser::CHROMIUM),
+    )
+}
