@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::packages::{self, Group};
+use crate::python::{self, Set};
 use crate::{browser, cache, program, run};
 
 /// A step.
@@ -13,6 +14,8 @@ use crate::{browser, cache, program, run};
 pub(crate) enum Step {
     /// Audits of ten thousand instances: how long, how many calls, how much memory.
     Scale,
+    /// Audits of another EC2 than the lab, which nobody here wrote.
+    Moto,
     /// The HTML reports in a browser.
     Browser,
 }
@@ -22,6 +25,7 @@ impl Step {
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Scale => "audits of ten thousand instances",
+            Self::Moto => "audits of moto, an EC2 that others wrote",
             Self::Browser => "the reports in a browser: two minutes",
         }
     }
@@ -30,6 +34,7 @@ impl Step {
     pub(crate) fn run(self) -> Result<()> {
         match self {
             Self::Scale => scale(),
+            Self::Moto => moto(),
             Self::Browser => in_a_browser(),
         }
     }
@@ -43,6 +48,15 @@ fn scale() -> Result<()> {
             .args(["--workspace", "--test", "scale"])
             .args(["--", "--ignored", "--nocapture", "--test-threads", "1"])
             .env("COMEBACK_PROGRAM", program),
+    )
+}
+
+fn moto() -> Result<()> {
+    packages::install(&[Group::Build, Group::Test])?;
+    run::loudly(
+        cache::cargo("test")?
+            .args(["--workspace", "--test", "moto", "--", "--ignored"])
+            .env("COMEBACK_PROOF_PYTHON", python::ready(Set::Proof)?),
     )
 }
 
