@@ -16,7 +16,7 @@ use crate::{cache, run};
 pub(crate) enum Set {
     /// boto3 and the AWS command line, which check the lab.
     Clients,
-    /// moto, another EC2 for audits to be tried on, and the models of OCSF, which check reports.
+    /// moto, another EC2 for audits to be tried on, and the schema of OCSF, which checks reports.
     Proof,
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum Step {
     Scale,
     /// Audits of another EC2 than the lab, which nobody here wrote.
     Moto,
+    /// Reports as OCSF against OCSF's own schema.
+    Ocsf,
     /// The HTML reports in a browser.
     Browser,
 }
@@ -26,6 +28,7 @@ impl Step {
         match self {
             Self::Scale => "audits of ten thousand instances",
             Self::Moto => "audits of moto, an EC2 that others wrote",
+            Self::Ocsf => "reports against the schema of OCSF",
             Self::Browser => "the reports in a browser: two minutes",
         }
     }
@@ -34,7 +37,8 @@ impl Step {
     pub(crate) fn run(self) -> Result<()> {
         match self {
             Self::Scale => scale(),
-            Self::Moto => moto(),
+            Self::Moto => with_others("moto"),
+            Self::Ocsf => with_others("ocsf"),
             Self::Browser => in_a_browser(),
         }
     }
@@ -51,11 +55,12 @@ fn scale() -> Result<()> {
     )
 }
 
-fn moto() -> Result<()> {
+/// A test that needs programs that others wrote.
+fn with_others(test: &str) -> Result<()> {
     packages::install(&[Group::Build, Group::Test])?;
     run::loudly(
         cache::cargo("test")?
-            .args(["--workspace", "--test", "moto", "--", "--ignored"])
+            .args(["--workspace", "--test", test, "--", "--ignored"])
             .env("COMEBACK_PROOF_PYTHON", python::ready(Set::Proof)?),
     )
 }
