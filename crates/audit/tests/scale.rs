@@ -5,76 +5,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::fmt::Write as _;
+mod large;
+
 use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use comeback_audit::model::{Audit, Coverage};
-use comeback_lab::{Fault, FaultKind, Lab, Scenario};
+use large::{ACCOUNTS, INSTANCES, World};
 
-const ACCOUNTS: u64 = 20;
-const REGIONS: [&str; 17] = [
-    "ap-northeast-1",
-    "ap-northeast-2",
-    "ap-northeast-3",
-    "ap-south-1",
-    "ap-southeast-1",
-    "ap-southeast-2",
-    "ca-central-1",
-    "eu-central-1",
-    "eu-north-1",
-    "eu-west-1",
-    "eu-west-2",
-    "eu-west-3",
-    "sa-east-1",
-    "us-east-1",
-    "us-east-2",
-    "us-west-1",
-    "us-west-2",
-];
-const INSTANCES: u64 = 10_000;
-const LATENCY: u64 = 20;
 /// Bytes.
 const MOST_MEMORY: u64 = 150 << 20;
-
-/// An estate: the first `holders` accounts have instances in the first `used` regions, one of five paravirtual in Tokyo.
-fn scenario(holders: u64, used: usize) -> String {
-    let mut text = String::from("name = \"scale\"\ndescription = \"ten thousand instances\"\n");
-    let places = holders * u64::try_from(used).unwrap();
-    let mut place = 0;
-    for account in 1..=ACCOUNTS {
-        let id = format!("{account:012}");
-        writeln!(
-            text,
-            "[[accounts]]\nid = \"{id}\"\nname = \"client {account}\"\nroles = [\"audit\"]"
-        )
-        .unwrap();
-        for region in REGIONS.iter().take(if account <= holders { used } else { 0 }) {
-            // So many that all places together have exactly as many as there should be.
-            let count = INSTANCES * (place + 1) / places - INSTANCES * place / places;
-            place += 1;
-            let paravirtual = if *region == "ap-northeast-1" { count / 5 } else { 0 };
-            writeln!(text, "[[regions]]\naccount = \"{id}\"\nname = \"{region}\"").unwrap();
-            for (name, kind, rest, count) in [
-                ("old", "m3.medium", "kernel = \"aki-44992845\"\n", paravirtual),
-                ("xen", "m4.large", "", (count - paravirtual) / 2),
-                ("new", "m5.large", "", count - paravirtual - (count - paravirtual) / 2),
-            ] {
-                if count > 0 {
-                    writeln!(
-                        text,
-                        "[[regions.instances]]\nname = \"{name}\"\ncount = {count}\ntype = \"{kind}\"\n{rest}launched = \"-30d\"\n\
-                         elastic_ip = true\ntags = {{ Project = \"scale\", Owner = \"operations\" }}\n\
-                         root = {{ device = \"/dev/sda1\", size = 8 }}"
-                    )
-                    .unwrap();
-                }
-            }
-        }
-    }
-    text
-}
 
 /// The most memory that a process has had so far, in bytes.
 fn peak(pid: u32) -> Option<u64> {
@@ -92,27 +33,11 @@ struct Run {
 
 fn run(holders: u64, used: usize) -> Run {
     let program = std::env::var_os("COMEBACK_PROGRAM").expect("COMEBACK_PROGRAM has to name the program");
-    let scenario = Scenario::parse("scale", &scenario(holders, used)).unwrap();
-    let lab = Lab::builder()
-        .instant()
-        .seed(7)
-        .rates(1.0)
-        .scenario(scenario)
-        .build()
-        .unwrap();
-    lab.faults()
-        .set(Fault::new(FaultKind::Latency { milliseconds: LATENCY }));
-    let serving = lab.serve(0).unwrap();
-    let keys = lab.keys().remove(0);
+    let world = World::new(holders, used);
     let begun = Instant::now();
-    let mut child = Command::new(program)
+    let mut child = world
+        .command(program)
         .args(["audit", "--organization-role", "audit", "--format", "json"])
-        .env("AWS_ENDPOINT_URL", serving.url())
-        .env("AWS_ACCESS_KEY_ID", &keys.access_key)
-        .env("AWS_SECRET_ACCESS_KEY", &keys.secret_key)
-        .env("AWS_REGION", "ap-northeast-1")
-        .env("AWS_CONFIG_FILE", "/dev/null")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -132,7 +57,7 @@ fn run(holders: u64, used: usize) -> Run {
     };
     let took = begun.elapsed();
     assert_eq!(status.code(), Some(1), "there are instances at risk, and all was read");
-    let calls = lab.calls();
+    let calls = world.lab.calls();
     let throttled: u64 = calls.values().map(|calls| calls.throttled).sum();
     assert_eq!(throttled, 0, "the budget keeps to the rates");
     Run {
