@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what the program takes on the same guest on disks of 4 GiB, 64 GiB and 1 TiB, and beside it what
-//! other ways to the same end take.
+//! other ways to the same end take. `cargo xtask bench audit`: the same for an audit, beside other scanners.
 
+mod audit;
 mod measure;
 mod report;
 
@@ -26,8 +27,10 @@ const GUESTS: [(&str, &[u64]); 3] = [
 const COPIED: [u64; 2] = [4, 64];
 
 /// Between these the measurements stand in the document.
-const BEGIN: &str = "<!-- measured: begin; written by `cargo xtask bench` -->";
-const END: &str = "<!-- measured: end -->";
+const DISKS: Marks = Marks {
+    begin: "<!-- measured: begin; written by `cargo xtask bench` -->",
+    end: "<!-- measured: end -->",
+};
 
 /// The steps of the pv2hvm scripts: a new disk with a partition, all blocks copied, GRUB installed by its own installer.
 const COPY_AND_INSTALL: &str = r#"
@@ -43,6 +46,21 @@ grub-install --target=i386-pc --boot-directory="$root/boot" "$loop"
 sync --file-system "$root"
 "#;
 
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// Inspecting, converting and reverting disks.
+    Disks,
+    /// Auditing ten thousand instances, beside Prowler and Cloud Custodian. Installs both: 2.5 GB in the cache.
+    Audit,
+}
+
+/// A place in the document that belongs to a measurement.
+struct Marks {
+    begin: &'static str,
+    end: &'static str,
+}
+
 /// A disk to measure on.
 struct Disk {
     guest: &'static str,
@@ -51,7 +69,14 @@ struct Disk {
 }
 
 /// Measures, prints, and writes docs/performance.md.
-pub(crate) fn command(runs: usize) -> Result<()> {
+pub(crate) fn command(part: Part, runs: usize) -> Result<()> {
+    match part {
+        Part::Disks => on_disks(runs),
+        Part::Audit => audit::command(),
+    }
+}
+
+fn on_disks(runs: usize) -> Result<()> {
     ensure!(runs > 0, "at least one run is needed");
     packages::install(&[Group::Build, Group::Assets, Group::Guests, Group::Test, Group::Bench])?;
     let program = program::ready(true)?;
@@ -95,10 +120,7 @@ pub(crate) fn command(runs: usize) -> Result<()> {
         report::table(&rows)
     );
     println!("{text}");
-    let document = cache::workspace().join("docs/performance.md");
-    let old = fs::read_to_string(&document).with_context(|| format!("reading {}", document.display()))?;
-    let new = replaced(&old, &text).with_context(|| format!("{} has no place for it", document.display()))?;
-    fs::write(&document, new).with_context(|| format!("writing {}", document.display()))?;
+    publish(&DISKS, &text)?;
     let missed = targets.iter().filter(|target| !target.met).count();
     if missed > 0 {
         bail!("{missed} targets were not met");
@@ -257,11 +279,19 @@ fn value(path: &str, name: &str) -> Result<String> {
         .with_context(|| format!("{path} has no {name}"))
 }
 
+/// Writes a measurement into its place in the document.
+fn publish(marks: &Marks, text: &str) -> Result<()> {
+    let document = cache::workspace().join("docs/performance.md");
+    let old = fs::read_to_string(&document).with_context(|| format!("reading {}", document.display()))?;
+    let new = replaced(&old, marks, text).with_context(|| format!("{} has no place for it", document.display()))?;
+    fs::write(&document, new).with_context(|| format!("writing {}", document.display()))
+}
+
 /// The document with `text` between the marks; none if it lacks them.
-fn replaced(document: &str, text: &str) -> Option<String> {
-    let (before, rest) = document.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", text.trim_end()))
+fn replaced(document: &str, Marks { begin, end }: &Marks, text: &str) -> Option<String> {
+    let (before, rest) = document.split_once(begin)?;
+    let (_, after) = rest.split_once(end)?;
+    Some(format!("{before}{begin}\n\n{}\n\n{end}{after}", text.trim_end()))
 }
 
 #[cfg(test)]
@@ -270,17 +300,19 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_marks_is_replaced() {
-        let document = format!("# Title\n{BEGIN}\nold\n{END}\nrest\n");
-        let once = replaced(&document, "new\n").unwrap();
-        assert_eq!(once, format!("# Title\n{BEGIN}\n\nnew\n\n{END}\nrest\n"));
-        assert_eq!(replaced(&once, "new\n").unwrap(), once);
-        assert_eq!(replaced("# Title\n", "new"), None);
+        let Marks { begin, end } = DISKS;
+        let document = format!("# Title\n{begin}\nold\n{end}\nrest\n");
+        let once = replaced(&document, &DISKS, "new\n").unwrap();
+        assert_eq!(once, format!("# Title\n{begin}\n\nnew\n\n{end}\nrest\n"));
+        assert_eq!(replaced(&once, &DISKS, "new\n").unwrap(), once);
+        assert_eq!(replaced("# Title\n", &DISKS, "new"), None);
     }
 
     #[test]
-    fn the_document_has_a_place_for_it() {
+    fn the_document_has_a_place_for_each() {
         let document = fs::read_to_string(cache::workspace().join("docs/performance.md")).unwrap();
-        assert!(replaced(&document, "x").is_some());
+        assert!(replaced(&document, &DISKS, "x").is_some());
+        assert!(replaced(&document, &audit::MARKS, "x").is_some());
     }
 
     #[test]

@@ -83,7 +83,10 @@ enum Command {
     },
     /// Measure what the program takes, and write docs/performance.md. Best on a machine that does nothing else.
     Bench {
-        /// How often each command is run.
+        /// What to measure.
+        #[arg(value_enum, default_value = "disks")]
+        what: bench::Part,
+        /// How often each command is run on a disk.
         #[arg(long, default_value_t = 9)]
         runs: usize,
     },
@@ -110,7 +113,7 @@ fn main() -> Result<()> {
         Command::Python { set } => python::command(set),
         Command::Demo { what: Show::Incident } => demo::incident::command(),
         Command::Demo { what: Show::Disk } => demo::disk::command(),
-        Command::Bench { runs } => bench::command(runs),
+        Command::Bench { what, runs } => bench::command(what, runs),
         Command::Test { only: Some(step), .. } => step.run(),
         Command::Test { quick, only: None } => test::command(quick),
         Command::Xen(arguments) => xen::command(&arguments),

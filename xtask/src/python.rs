@@ -18,6 +18,10 @@ pub(crate) enum Set {
     Clients,
     /// moto, another EC2 for audits to be tried on, and the schema of OCSF, which checks reports.
     Proof,
+    /// Prowler, whose check for paravirtual instances is measured beside the audit.
+    Prowler,
+    /// Cloud Custodian, the same with a policy.
+    Custodian,
 }
 
 impl Set {
@@ -26,6 +30,8 @@ impl Set {
         match self {
             Self::Clients => "lab/requirements.txt",
             Self::Proof => "lab/requirements-proof.txt",
+            Self::Prowler => "lab/requirements-prowler.txt",
+            Self::Custodian => "lab/requirements-custodian.txt",
         }
     }
 }
