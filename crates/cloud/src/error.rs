@@ -450,7 +450,16 @@ fn role_error<E: StdError + 'static>(error: &SdkError<E, Response>) -> Option<Cl
 fn credentials_text<E: StdError + 'static>(error: &SdkError<E, Response>) -> String {
     let mut texts: Vec<String> = Vec::new();
     for cause in chain(error).skip_while(|cause| !cause.is::<CredentialsError>()) {
-        let text = cause.to_string();
+        let text = match cause.downcast_ref::<CredentialsError>() {
+            Some(CredentialsError::CredentialsNotLoaded(_)) => {
+                return "there are no credentials in the environment, in the files of the AWS command line, or from a role of this \
+                        machine"
+                    .to_owned();
+            }
+            // It only says that something else has failed.
+            Some(_) if cause.source().is_some() => continue,
+            _ => cause.to_string(),
+        };
         if texts.last() != Some(&text) {
             texts.push(text);
         }

@@ -612,6 +612,52 @@ async fn sessions_of_one_account_share_their_budget_and_roles_are_taken_on() {
     assert!(begun.elapsed().as_millis() >= 390, "{:?}", begun.elapsed());
 }
 
+/// The SDK takes roles on by itself, below the call that needs them.
+#[tokio::test]
+async fn a_role_that_may_not_be_taken_on_is_told_as_what_it_is() {
+    let fake = Fake::start().await;
+    let session = Session::load(fake.options()).await.expect("session");
+    let role = "arn:aws:iam::444455556666:role/audit";
+    let said = format!(
+        "User: arn:aws:iam::111122223333:user/ops is not authorized to perform: sts:AssumeRole on resource: {role}"
+    );
+    for (status, code, kind) in [
+        (
+            403,
+            "AccessDenied",
+            ErrorKind::Denied {
+                action: "sts:AssumeRole".to_owned(),
+                code: "AccessDenied".into(),
+            },
+        ),
+        (403, "ExpiredToken", ErrorKind::Credentials),
+        (400, "SomethingNew", ErrorKind::Other("SomethingNew".to_owned())),
+    ] {
+        let message = said.clone();
+        fake.on("AssumeRole", move |_| {
+            (
+                status,
+                format!(
+                    "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Code>{code}</Code>\
+                     <Message>{message}</Message></Error><RequestId>req-7</RequestId></ErrorResponse>"
+                ),
+            )
+        });
+        let failed = session.assume(role, None).await.expect_err("denied");
+        assert_eq!(failed.kind, kind);
+        assert_eq!(
+            (failed.action, failed.message.as_str()),
+            (&actions::ASSUME_ROLE, said.as_str())
+        );
+        let denial = failed.denial();
+        assert_eq!(denial.is_some(), code == "AccessDenied");
+        if let Some(denial) = denial {
+            assert_eq!(denial.resource.as_deref(), Some(role));
+            assert!(failed.help().contains("trust policy"), "{}", failed.help());
+        }
+    }
+}
+
 #[test]
 fn policies_name_the_calls_and_nothing_else() {
     let actions = [

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use comeback_report::notify;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use ureq::http::Uri;
 
 use crate::cli::report::NotifyArguments;
 use crate::exit::{Exit, Expected};
@@ -21,6 +22,7 @@ const SHOWN: u64 = 500;
 const SHORTEST_SECRET: usize = 6;
 
 pub(crate) fn run(arguments: &NotifyArguments) -> Result<Exit> {
+    arguments.webhook.as_deref().map(check_address).transpose()?;
     let audit = report::load(&arguments.audit)?;
     let options = report::options(&arguments.reader);
     let memory = arguments
@@ -90,11 +92,20 @@ fn remember(memory: &Path, audit: &Path) -> Result<()> {
     fs::rename(&new, memory).with_context(|| format!("writing {}", memory.display()))
 }
 
+/// Refuses an address that is none, without showing it.
+fn check_address(webhook: &str) -> Result<()> {
+    let is_one = webhook
+        .parse::<Uri>()
+        .is_ok_and(|uri| matches!(uri.scheme_str(), Some("https" | "http")) && uri.host().is_some());
+    if is_one {
+        return Ok(());
+    }
+    let why = "the webhook is no address: expected is one such as https://hooks.example.com/…";
+    Err(Expected::Usage(why.to_owned()).into())
+}
+
 /// Posts a message. The address is kept out of all errors.
 fn post(webhook: &str, message: &Value) -> Result<()> {
-    if !(webhook.starts_with("https://") || webhook.starts_with("http://")) {
-        return Err(Expected::Usage("the webhook is no address that begins with https://".to_owned()).into());
-    }
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
         .http_status_as_error(false)

@@ -394,6 +394,14 @@ fn a_profile_that_is_named_comes_before_keys_of_the_environment() {
         assert_eq!(coverage["why"], "credentials", "{profile}");
         has(coverage["detail"].as_str().unwrap(), &[words]);
     }
+    let mut command = world.command(&["audit", "--region", "eu-west-1"]);
+    command.env_remove("AWS_ACCESS_KEY_ID").env("HOME", world.folder.path());
+    let none = said(&mut command);
+    assert_eq!(none.code, Some(2), "{}", none.err);
+    has(
+        &none.err,
+        &["sts:GetCallerIdentity: there are no credentials in the environment"],
+    );
 }
 
 #[test]
@@ -532,6 +540,9 @@ fn a_webhook_is_told_once_and_then_what_changed() {
     for (address, code) in [
         ("ftp://hooks/xoxb-SECRET", 64),
         ("xoxb-SECRET", 64),
+        ("https://[xoxb-SECRET/", 64),
+        ("https:///xoxb-SECRET", 64),
+        ("https://hooks xoxb-SECRET", 64),
         ("http://127.0.0.1:1/xoxb-SECRET", 3),
     ] {
         notify(code, &[&later, "--webhook", address, "--since", &audit]);

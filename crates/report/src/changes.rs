@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use comeback_audit::model::{Audit, Coverage, Entry, Finding, Subject, Value};
 use jiff::Timestamp;
 
+use crate::identity::{Identities, Identity, Place, place};
+
 /// What changed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Changes<'a> {
@@ -43,29 +45,6 @@ impl Changes<'_> {
     }
 }
 
-type Place<'a> = (&'a str, &'a str);
-
-/// A finding's identity: where, which instance, which rule, what of it (an event has a name of its own), and the how manieth
-/// of these, as some old events have no name.
-type Key<'a> = (Place<'a>, &'a str, &'a str, Option<&'a str>, usize);
-
-fn place(subject: &Subject) -> Place<'_> {
-    (subject.account.as_str(), subject.region.as_str())
-}
-
-/// Gives identities in the order of an audit.
-#[derive(Default)]
-struct Keys<'a>(BTreeMap<(Place<'a>, &'a str, &'a str, Option<&'a str>), usize>);
-
-impl<'a> Keys<'a> {
-    fn of(&mut self, place: Place<'a>, instance: &'a str, finding: &'a Finding) -> Key<'a> {
-        let (rule, about) = (finding.rule.as_str(), finding.about());
-        let count = self.0.entry((place, instance, rule, about)).or_default();
-        *count += 1;
-        (place, instance, rule, about, *count)
-    }
-}
-
 /// An account and region, or an account that could not be entered.
 fn entry_key(entry: &Entry) -> (Option<&str>, &str, Option<&str>) {
     let account = entry.account.as_ref().map(|account| account.as_str());
@@ -91,23 +70,27 @@ fn was_looked_for(audit: &Audit, (account, region): Place<'_>) -> bool {
 }
 
 /// All findings with their identities, in the order of the audit.
-fn findings(audit: &Audit) -> Vec<(Key<'_>, &Subject, &Finding)> {
-    let mut keys = Keys::default();
+fn findings(audit: &Audit) -> Vec<(Identity<'_>, &Subject, &Finding)> {
+    let mut identities = Identities::default();
     let mut all = Vec::new();
     for subject in &audit.instances {
         for finding in &subject.findings {
-            all.push((keys.of(place(subject), subject.id.as_str(), finding), subject, finding));
+            all.push((
+                identities.of(place(subject), subject.id.as_str(), finding),
+                subject,
+                finding,
+            ));
         }
     }
     all
 }
 
 /// Identities of what nobody wanted to see.
-fn silenced(audit: &Audit) -> BTreeSet<Key<'_>> {
-    let mut keys = Keys::default();
+fn silenced(audit: &Audit) -> BTreeSet<Identity<'_>> {
+    let mut identities = Identities::default();
     let all = audit.silenced.iter().map(|silenced| {
         let place = (silenced.account.as_str(), silenced.region.as_str());
-        keys.of(place, silenced.instance.as_str(), &silenced.finding)
+        identities.of(place, silenced.instance.as_str(), &silenced.finding)
     });
     all.collect()
 }
@@ -122,12 +105,12 @@ fn begins(finding: &Finding) -> Option<Timestamp> {
 /// What is different in `new`.
 pub fn changes<'a>(old: &'a Audit, new: &'a Audit) -> Changes<'a> {
     let (was, is) = (findings(old), findings(new));
-    let before: BTreeMap<_, _> = was.iter().map(|(key, _, finding)| (*key, *finding)).collect();
-    let after: BTreeSet<_> = is.iter().map(|(key, _, _)| *key).collect();
+    let before: BTreeMap<_, _> = was.iter().map(|(identity, _, finding)| (*identity, *finding)).collect();
+    let after: BTreeSet<_> = is.iter().map(|(identity, _, _)| *identity).collect();
     let silenced = silenced(new);
     let mut changed = Changes::default();
-    for (key, subject, finding) in &is {
-        match before.get(key) {
+    for (identity, subject, finding) in &is {
+        match before.get(identity) {
             None => changed.new.push((*subject, *finding)),
             Some(earlier) if begins(earlier) != begins(finding) => changed.moved.push(Moved {
                 subject,
@@ -139,8 +122,8 @@ pub fn changes<'a>(old: &'a Audit, new: &'a Audit) -> Changes<'a> {
         }
     }
     changed.new.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.level));
-    let gone = was.iter().filter(|(key, subject, _)| {
-        !after.contains(key) && !silenced.contains(key) && was_looked_for(new, place(subject))
+    let gone = was.iter().filter(|(identity, subject, _)| {
+        !after.contains(identity) && !silenced.contains(identity) && was_looked_for(new, place(subject))
     });
     changed
         .gone

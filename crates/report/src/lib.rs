@@ -11,6 +11,7 @@ pub mod changes;
 pub mod faces;
 pub mod findings;
 pub mod harmless;
+mod identity;
 pub mod notify;
 pub mod options;
 pub mod present;

@@ -108,6 +108,37 @@ fn the_worst_is_last_on_a_terminal_and_lines_fit() {
     }
 }
 
+/// Whoever takes them in knows a finding again, whatever else is found and in what order.
+#[test]
+fn events_of_a_siem_have_names_that_last() {
+    let names = |audit: &comeback_audit::model::Audit| {
+        let text = whole(Format::Ocsf, &Options::new(Lang::En), audit);
+        let events: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        let name = |event: &serde_json::Value| event["finding_info"]["uid"].as_str().unwrap().to_owned();
+        let names: std::collections::BTreeSet<String> = events.iter().map(name).collect();
+        assert_eq!(names.len(), events.len(), "a name is there twice");
+        names
+    };
+    let mut audit = example::audit();
+    let before = names(&audit);
+    audit.instances.reverse();
+    for subject in &mut audit.instances {
+        subject.findings.reverse();
+    }
+    assert_eq!(names(&audit), before);
+    let mut second = audit.instances[4].findings.last().unwrap().clone();
+    assert_eq!(second.rule, "event-system-reboot");
+    second
+        .values
+        .insert("event".to_owned(), example::text("instance-event-0e"));
+    audit.instances[4].findings.insert(0, second);
+    let more: Vec<String> = names(&audit).difference(&before).cloned().collect();
+    assert_eq!(
+        more,
+        ["comeback:111122223333:ap-northeast-1:i-0a11b22cc33dd44ee:event-system-reboot:instance-event-0e"]
+    );
+}
+
 #[test]
 fn hostile_texts_steer_nothing() {
     for hostile in example::hostile() {

@@ -3,13 +3,14 @@
 //! One for each finding, for each silenced one (suppressed), and for each account and region that was not read, of unknown
 //! severity: who sees only these does not see a report that looks cleaner than what was read.
 
-use comeback_audit::model::{Audit, Coverage, Entry, Finding, Level, Subject};
+use comeback_audit::model::{Audit, Coverage, Entry, Finding, Level};
 use serde_json::{Value, json};
 
 use crate::ReportError;
 use crate::catalogue::Texts;
 use crate::faces::json::indented;
 use crate::harmless::harmless;
+use crate::identity::{self, Identities, Identity};
 use crate::options::Options;
 use crate::present::{finding_row, reason, unread_message};
 use crate::view::Report;
@@ -21,19 +22,17 @@ use crate::view::Report;
 pub fn render(report: &Report<'_>, options: &Options) -> Result<Vec<u8>, ReportError> {
     let texts = Texts::new(options);
     let audit = report.audit_for(options);
-    let mut events = Vec::new();
+    let (mut events, mut identities) = (Vec::new(), Identities::default());
     for subject in &audit.instances {
-        for (index, finding) in subject.findings.iter().enumerate() {
-            events.push(of_finding(&texts, &audit, subject, index, finding));
+        for finding in &subject.findings {
+            let identity = identities.of(identity::place(subject), subject.id.as_str(), finding);
+            events.push(event(&texts, &audit, finding, identity, subject.name.as_deref()));
         }
     }
-    for (index, silenced) in audit.silenced.iter().enumerate() {
-        let place = Place {
-            account: silenced.account.as_str(),
-            region: Some(silenced.region.as_str()),
-        };
-        let resource = resource(silenced.instance.as_str(), silenced.name.as_deref(), place.region);
-        let mut event = event(&texts, &audit, &silenced.finding, place, resource, index);
+    for silenced in &audit.silenced {
+        let place = (silenced.account.as_str(), silenced.region.as_str());
+        let identity = identities.of(place, silenced.instance.as_str(), &silenced.finding);
+        let mut event = event(&texts, &audit, &silenced.finding, identity, silenced.name.as_deref());
         event["status_id"] = json!(3);
         event["status"] = json!("Suppressed");
         event["comment"] = json!(harmless(&silenced.reason));
@@ -116,28 +115,31 @@ fn partition(region: Option<&str>) -> &'static str {
     }
 }
 
-fn of_finding(texts: &Texts, audit: &Audit, subject: &Subject, index: usize, finding: &Finding) -> Value {
-    let place = Place {
-        account: subject.account.as_str(),
-        region: Some(subject.region.as_str()),
-    };
-    let resource = resource(subject.id.as_str(), subject.name.as_deref(), place.region);
-    event(texts, audit, finding, place, resource, index)
+/// The same in every audit, whatever else is found.
+fn uid(identity: Identity<'_>) -> String {
+    let (account, region) = identity.place;
+    let mut parts = vec![account, region, identity.instance, identity.rule];
+    parts.extend(identity.about);
+    let parts: Vec<String> = parts.into_iter().map(harmless).collect();
+    let mut uid = format!("comeback:{}", parts.join(":"));
+    if identity.number > 0 {
+        uid.push_str(&format!(":{}", identity.number));
+    }
+    uid
 }
 
-fn event(texts: &Texts, audit: &Audit, finding: &Finding, place: Place<'_>, resource: Value, index: usize) -> Value {
+fn event(texts: &Texts, audit: &Audit, finding: &Finding, identity: Identity<'_>, name: Option<&str>) -> Value {
     let row = finding_row(texts, finding);
+    let (account, region) = identity.place;
+    let place = Place {
+        account,
+        region: Some(region),
+    };
+    let resource = resource(identity.instance, name, place.region);
     let mut event = base(audit, &place, severity(finding.level));
-    let uid = format!(
-        "comeback:{}:{}:{}:{}:{index}",
-        harmless(place.account),
-        place.region.map(harmless).unwrap_or_default(),
-        resource["uid"].as_str().unwrap_or_default(),
-        row.rule
-    );
     event["message"] = json!(row.text);
     event["finding_info"] = json!({
-        "uid": uid,
+        "uid": uid(identity),
         "title": row.title,
         "desc": format!("{} {}", row.text, row.meaning),
         "types": [format!("comeback:{}", row.rule)],
