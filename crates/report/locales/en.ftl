@@ -110,7 +110,7 @@ denied-somebody = whoever these credentials are
 denied-role = { $who } may not take on { $resource ->
     [missing] the role
    *[other] the role { $resource }
-}: { $action } is not allowed ({ $code }). What to do: make the role if its account has none of that name, let its trust policy name who asks for it, and allow who asks { $action } on it.
+}: { $action } is not allowed ({ $code }). What to do: make the role if its account has none of that name, let its trust policy name the caller, and allow the caller { $action } on it.
 denied-action = { $who } is not allowed { $action }{ $resource ->
     [missing] {""}
    *[other] {" "}on { $resource }
