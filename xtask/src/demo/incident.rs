@@ -176,7 +176,7 @@ impl Incident {
             "shop-2  went to HVM and back to PV in {} s, with all that it had.",
             back.as_secs()
         );
-        println!("Reports  as a client gets them, to be opened in a browser:");
+        println!("reports as a client gets them, to be opened in a browser:");
         for report in reports {
             println!("        {}", report.display());
         }
