@@ -4,6 +4,7 @@ mod catalogue;
 mod instance;
 mod network;
 mod request;
+mod scaling;
 mod storage;
 
 use crate::model::{GroupName, ProductCode, Tags};
@@ -15,6 +16,7 @@ pub(crate) use catalogue::{image, instance_type, offering};
 pub(crate) use instance::{instance, status};
 pub(crate) use network::{address, group, interface, subnet, target_description, target_group, target_health};
 pub(crate) use request::{device, run_request, tag_specifications};
+pub(crate) use scaling::scaling_member;
 pub(crate) use storage::{created_snapshot, created_volume, snapshot, snapshot_info, volume};
 
 /// A time of the SDK. One that is out of jiff's range (a year beyond 9999) is none.

@@ -12,6 +12,7 @@ pub mod instance;
 pub mod instance_type;
 pub mod interface;
 pub mod network;
+pub mod scaling;
 pub mod snapshot;
 pub mod status;
 pub mod target;
@@ -38,6 +39,7 @@ pub use instance::{
 pub use instance_type::{Hypervisor, InstanceType, Support};
 pub use interface::{Interface, InterfaceAddress, InterfaceAttachment, InterfaceState};
 pub use network::{IngressRule, SecurityGroup, Subnet};
+pub use scaling::{ScalingMember, ScalingState};
 pub use snapshot::{Snapshot, SnapshotState};
 pub use status::{Check, CheckState, Event, EventCode, EventStage, Status};
 pub use target::{Target, TargetGroup, TargetHealth, TargetState, TargetType};

@@ -6,6 +6,7 @@ mod instances;
 mod life;
 mod modify;
 mod network;
+mod scaling;
 mod storage;
 mod waits;
 
@@ -35,6 +36,7 @@ pub struct Region {
     ec2: aws_sdk_ec2::Client,
     ssm: aws_sdk_ssm::Client,
     elb: aws_sdk_elasticloadbalancingv2::Client,
+    scaling: aws_sdk_autoscaling::Client,
 }
 
 impl fmt::Debug for Region {
@@ -62,8 +64,11 @@ impl Region {
             ssm: aws_sdk_ssm::Client::from_conf(aws_sdk_ssm::config::Builder::from(sdk).region(name.clone()).build()),
             elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(
                 aws_sdk_elasticloadbalancingv2::config::Builder::from(sdk)
-                    .region(name)
+                    .region(name.clone())
                     .build(),
+            ),
+            scaling: aws_sdk_autoscaling::Client::from_conf(
+                aws_sdk_autoscaling::config::Builder::from(sdk).region(name).build(),
             ),
             caller,
             shared,

@@ -11,6 +11,7 @@
 //! Shares no code with the client side of the project: each is the other's check.
 
 mod accounts;
+mod autoscaling;
 pub mod backend;
 mod caller;
 pub mod client;

@@ -216,6 +216,9 @@ pub(crate) struct InstancePlan {
     /// Kernel images with which it comes up all the same.
     #[serde(default)]
     pub(crate) comes_up_with: Vec<String>,
+    /// How it stands in the Auto Scaling group of its tag, `InService` unless it is said
+    #[serde(default)]
+    pub(crate) scaling_state: Option<String>,
     /// It has failed like that when its boot chain last ran, at this time.
     #[serde(default)]
     pub(crate) dead_since: Option<String>,

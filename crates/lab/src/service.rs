@@ -22,7 +22,7 @@ use crate::state::State;
 use crate::throttle::Throttle;
 use crate::wire::sigv4::{Authorization, Signed};
 use crate::wire::{ApiError, Params, Xml};
-use crate::{Builder, LabError, Scenario, Timings, ec2, elbv2, organizations, scenario, ssm, sts};
+use crate::{Builder, LabError, Scenario, Timings, autoscaling, ec2, elbv2, organizations, scenario, ssm, sts};
 
 /// How far back describes can be made to lag.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(10);
@@ -253,6 +253,7 @@ impl Service {
         let dialect = match service {
             "sts" => Dialect::Query(sts::NAMESPACE),
             "elasticloadbalancing" => Dialect::Query(elbv2::NAMESPACE),
+            "autoscaling" => Dialect::Query(autoscaling::NAMESPACE),
             _ if !target.is_empty() => Dialect::Json,
             _ => Dialect::Ec2,
         };
@@ -305,7 +306,7 @@ impl Service {
         let failure = || {
             let (code, status) = match authorization.service.as_str() {
                 "ec2" => ("AuthFailure", 401),
-                "sts" | "elasticloadbalancing" => ("InvalidClientTokenId", 403),
+                "sts" | "elasticloadbalancing" | "autoscaling" => ("InvalidClientTokenId", 403),
                 _ => ("UnrecognizedClientException", 400),
             };
             ApiError::new(code, "AWS was not able to validate the provided access credentials").with_status(status)
@@ -410,6 +411,10 @@ impl Service {
                 }
                 ssm::call(&place.region, action, body).map(|answer| answer.to_string())
             }
+            Dialect::Query(_) if caller.service == "autoscaling" => {
+                caller.permit(Some(&place.region))?;
+                autoscaling::call(&place.region, action, params).map(|xml| xml.as_str().to_owned())
+            }
             Dialect::Query(_) => {
                 caller.permit(Some(&place.region))?;
                 changed |= !elbv2::is_read(action);
@@ -452,6 +457,7 @@ impl Service {
         let dialect = match service {
             "sts" => Dialect::Query(sts::NAMESPACE),
             "elasticloadbalancing" => Dialect::Query(elbv2::NAMESPACE),
+            "autoscaling" => Dialect::Query(autoscaling::NAMESPACE),
             _ => Dialect::Ec2,
         };
         self.act(&caller, dialect, b"", "request")

@@ -170,7 +170,7 @@ def test_pages_and_filters():
     ids = []
     for page in ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 5}):
         ids += [i["InstanceId"] for r in page["Reservations"] for i in r["Instances"]]
-    assert len(ids) == len(set(ids)) == 8, ids
+    assert len(ids) == len(set(ids)) == 9, ids
     pv = ec2.describe_instances(Filters=[{"Name": "kernel-id", "Values": ["aki-4499*"]}])["Reservations"]
     assert len(pv) == 4, len(pv)
     refused("InvalidParameterValue", ec2.describe_instances, Filters=[{"Name": "colour", "Values": ["red"]}])
@@ -434,6 +434,12 @@ def test_refusals():
     locked = find("locked")["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
     assert ec2.describe_volumes(VolumeIds=[locked])["Volumes"][0]["Encrypted"] is True
     pv = find("scaled")["InstanceId"]
+    aside = find("set-aside")["InstanceId"]
+    scaling = client("autoscaling")
+    members = scaling.describe_auto_scaling_instances(InstanceIds=[pv, aside, stored["InstanceId"]])["AutoScalingInstances"]
+    assert {one["InstanceId"]: one["LifecycleState"] for one in members} == {pv: "InService", aside: "Standby"}
+    assert {one["AutoScalingGroupName"] for one in members} == {"scaled"}
+    refused("ValidationError", scaling.describe_auto_scaling_instances, InstanceIds=[pv] * 51)
     refused("InvalidParameterCombination", ec2.modify_instance_attribute, InstanceId=pv, InstanceType={"Value": "t3.small"})
     ec2.modify_instance_attribute(InstanceId=pv, InstanceType={"Value": "m1.medium"})
     ec2.modify_instance_attribute(InstanceId=pv, Kernel={"Value": "aki-7077ab11"})

@@ -23,6 +23,7 @@ pub fn plan() -> Vec<&'static Call> {
         &calls::GET_PARAMETER,
         &calls::DESCRIBE_TARGET_GROUPS,
         &calls::DESCRIBE_TARGET_HEALTH,
+        &calls::DESCRIBE_AUTO_SCALING_INSTANCES,
     ]
 }
 
@@ -60,6 +61,7 @@ pub fn bump_kernel() -> Vec<&'static Call> {
             &calls::DESCRIBE_IMAGES,
             &calls::DESCRIBE_VOLUMES,
             &calls::DESCRIBE_SNAPSHOTS,
+            &calls::DESCRIBE_AUTO_SCALING_INSTANCES,
             &calls::GET_CONSOLE_OUTPUT,
             &calls::CREATE_SNAPSHOTS,
             &calls::CREATE_TAGS,

@@ -5,7 +5,7 @@
 mod world;
 
 use comeback_cloud::ids::ImageId;
-use comeback_cloud::model::{Architecture, SnapshotState, Tags, Virtualization};
+use comeback_cloud::model::{Architecture, ScalingState, SnapshotState, Tags, Virtualization};
 use comeback_cloud::{ImageRequest, NewDevice, Region};
 use comeback_migrate::plan::make::{self, PlanError, Wishes};
 use comeback_migrate::plan::{Plan, Platform, drift, gather};
@@ -37,6 +37,22 @@ async fn each_reason_has_its_name() {
         let reasons = reasons(planned(&world, name, &wishes()).await);
         assert!(reasons.iter().any(|reason| reason == expected), "{name}: {reasons:?}");
     }
+}
+
+#[tokio::test]
+async fn a_member_on_standby_is_planned_until_it_serves_again() {
+    let world = World::new("estate");
+    let plan = planned(&world, "set-aside", &wishes()).await.unwrap();
+    assert!(
+        plan.notices.iter().any(|notice| notice.id == "auto-scaling-standby"),
+        "{:?}",
+        plan.notices
+    );
+    let mut serving = plan.source.clone();
+    serving.scaling.as_mut().unwrap().state = ScalingState::InService;
+    let drifts = drift::between(&plan.source, &serving);
+    assert_eq!(drifts.len(), 1, "{drifts:?}");
+    assert_eq!(drifts[0].field, "scaling.state");
 }
 
 #[tokio::test]

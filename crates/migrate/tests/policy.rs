@@ -41,6 +41,8 @@ async fn everything(world: &World, allowed: &[&'static comeback_cloud::Action]) 
         ("archive", Volumes::Copy),
         // Its key is tried.
         ("locked", Volumes::Original),
+        // Its Auto Scaling group is asked.
+        ("set-aside", Volumes::Original),
     ] {
         restrict(world, allowed);
         let mut wishes = wishes();

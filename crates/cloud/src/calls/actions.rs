@@ -60,6 +60,8 @@ actions! {
     DESCRIBE_TARGET_GROUPS = "elasticloadbalancing:DescribeTargetGroups", false, true, Other;
     /// Targets of a group and how they do.
     DESCRIBE_TARGET_HEALTH = "elasticloadbalancing:DescribeTargetHealth", false, true, Other;
+    /// How instances stand in their Auto Scaling groups.
+    DESCRIBE_AUTO_SCALING_INSTANCES = "autoscaling:DescribeAutoScalingInstances", false, true, Other;
     /// Starts an instance.
     START_INSTANCES = "ec2:StartInstances", true, true, Launch;
     /// Stops an instance.

@@ -439,6 +439,7 @@ fn template(call: &Call<'_>, image: &Image, network: &Network) -> Result<Instanc
         unchecked: false,
         doom: None,
         spared_by: Vec::new(),
+        scaling_state: None,
     };
     set_metadata(&params.sub("MetadataOptions"), &mut instance)?;
     Ok(instance)

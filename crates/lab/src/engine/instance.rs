@@ -171,6 +171,9 @@ pub(crate) struct Instance {
     /// Kernel images with which it comes up all the same.
     #[serde(default)]
     pub(crate) spared_by: Vec<String>,
+    /// How it stands in the Auto Scaling group that its tag names; nothing is `InService`.
+    #[serde(default)]
+    pub(crate) scaling_state: Option<String>,
 }
 
 impl Instance {

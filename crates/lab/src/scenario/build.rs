@@ -352,6 +352,7 @@ fn instance(world: &World, region: &mut Region, plan: &InstancePlan, name: &str)
         unchecked: !plan.stopped && died.is_none(),
         doom: plan.dies_at_reboot.clone(),
         spared_by: plan.comes_up_with.clone(),
+        scaling_state: plan.scaling_state.clone(),
     };
     for event in &plan.events {
         let at = |text: &String| times::parse(text, now).ok_or_else(|| wrong(format!("{text} is no time")));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use comeback_cloud::ids::{InstanceId, InterfaceId, VolumeId};
-use comeback_cloud::model::{TargetType, Volume};
+use comeback_cloud::model::{Instance, ScalingMember, TargetType, Volume};
 use comeback_cloud::{CloudError, Filter, Region};
 
 use super::{Registration, Source};
@@ -56,6 +56,8 @@ pub async fn gather(region: &Region, ids: &[InstanceId]) -> Result<Vec<Option<So
     addresses.sort_by_key(|address| address.public);
     let registrations = registrations(region, &instances.keys().cloned().collect::<Vec<_>>()).await?;
 
+    let members = scaling(region, instances.values()).await?;
+
     let mut sources = Vec::new();
     for id in ids {
         let Some(instance) = instances.remove(id) else {
@@ -89,11 +91,30 @@ pub async fn gather(region: &Region, ids: &[InstanceId]) -> Result<Vec<Option<So
                 .filter(|registration| registration.target.id == id.as_str())
                 .cloned()
                 .collect(),
+            scaling: members.iter().find(|member| member.instance == *id).cloned(),
             attributes,
             instance,
         }));
     }
     Ok(sources)
+}
+
+/// How instances stand in their Auto Scaling groups. Only members are asked for, so that nobody needs the permission who has none.
+///
+/// # Errors
+/// What the describe can fail with.
+pub async fn scaling(
+    region: &Region,
+    instances: impl Iterator<Item = &Instance>,
+) -> Result<Vec<ScalingMember>, CloudError> {
+    let grouped: Vec<InstanceId> = instances
+        .filter(|instance| instance.auto_scaling_group().is_some())
+        .map(|instance| instance.id.clone())
+        .collect();
+    match grouped.as_slice() {
+        [] => Ok(Vec::new()),
+        ids => region.scaling_members(ids).await,
+    }
 }
 
 /// The places of instances in target groups. Elastic Load Balancing cannot be asked by instance: it is one call a group.

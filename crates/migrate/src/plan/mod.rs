@@ -21,7 +21,7 @@ mod testing;
 use comeback_cloud::ids::{
     AccountId, AllocationId, ImageId, InstanceId, InterfaceId, RegionName, TargetGroupArn, VolumeId,
 };
-use comeback_cloud::model::{Address, Attributes, Instance, Interface, Target as Registered, Volume};
+use comeback_cloud::model::{Address, Attributes, Instance, Interface, ScalingMember, Target as Registered, Volume};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,9 @@ pub struct Source {
     pub interfaces: Vec<Interface>,
     /// Where load balancers know it.
     pub registrations: Vec<Registration>,
+    /// How it stands in its Auto Scaling group, if it is in one.
+    #[serde(default)]
+    pub scaling: Option<ScalingMember>,
 }
 
 /// A place in a target group.

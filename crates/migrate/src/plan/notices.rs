@@ -143,6 +143,21 @@ pub fn of(plan: &Plan, store_gb: u64, outlook: &Outlook) -> Vec<Notice> {
             Some("--reach private, from a machine within the network"),
         );
     }
+    if let Some(member) = &plan.source.scaling {
+        note(
+            Level::Warning,
+            "auto-scaling-standby",
+            format!(
+                "it is on standby in the Auto Scaling group {}: the target is no member of it, and the group's own new instances \
+                 are as paravirtual as before",
+                member.group
+            ),
+            Some(
+                "do not end the standby before the migration is over; then give the group an HVM image, and attach the target \
+                 (aws autoscaling attach-instances)",
+            ),
+        );
+    }
     for event in outlook.events(&source.id) {
         let longest = jiff::SignedDuration::from_secs(i64::try_from(plan.downtime_s.longest).unwrap_or(i64::MAX));
         let over = plan.made.checked_add(longest).unwrap_or(jiff::Timestamp::MAX);

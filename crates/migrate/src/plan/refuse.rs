@@ -1,6 +1,6 @@
 //! What cannot be migrated, with the reason and what to do instead. All reasons are told at once.
 
-use comeback_cloud::model::{InstanceState, Lifecycle, RootDeviceType, Virtualization, VolumeState};
+use comeback_cloud::model::{InstanceState, Lifecycle, RootDeviceType, ScalingState, Virtualization, VolumeState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -81,11 +81,15 @@ pub fn reasons(source: &Source, now: Timestamp) -> Vec<Refusal> {
             "make an image of it, launch that on demand, and migrate the copy",
         );
     }
-    if let Some(group) = instance.auto_scaling_group() {
+    let in_standby = source
+        .scaling
+        .as_ref()
+        .is_some_and(|member| member.state == ScalingState::Standby);
+    if let Some(group) = instance.auto_scaling_group().filter(|_| !in_standby) {
         refuse(
             "auto-scaling",
             format!("it belongs to the Auto Scaling group {group}, which replaces it as soon as it stops"),
-            "detach it from the group (aws autoscaling detach-instances), and give the group an HVM image; in standby it keeps the tag by which it is known",
+            "put it into standby (aws autoscaling enter-standby), or detach it (aws autoscaling detach-instances)",
         );
     }
     if !instance.product_codes.is_empty() {

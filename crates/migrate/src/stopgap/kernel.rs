@@ -20,6 +20,7 @@ use super::{Records, StopgapError};
 use crate::action::{ActionError, Patience, Retry, TAG_ACTION, TAG_RUN};
 use crate::lease;
 use crate::plan::Source;
+use crate::plan::gather::scaling;
 use crate::plan::refuse;
 use crate::run::RunId;
 
@@ -228,6 +229,7 @@ async fn gather(region: &Region, id: &InstanceId, kept: &Kept) -> Result<(Instan
         [] => Vec::new(),
         ids => region.volumes(ids).await?,
     };
+    let scaling = scaling(region, std::iter::once(&instance)).await?.pop();
     let source = Source {
         attributes: region.attributes(id).await?,
         instance,
@@ -235,6 +237,7 @@ async fn gather(region: &Region, id: &InstanceId, kept: &Kept) -> Result<(Instan
         interfaces: Vec::new(),
         addresses: Vec::new(),
         registrations: Vec::new(),
+        scaling,
     };
     let now = Timestamp::now();
     let mut reasons: Vec<_> = refuse::reasons(&source, now)
