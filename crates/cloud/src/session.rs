@@ -22,6 +22,7 @@ use aws_credential_types::provider::{
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -31,6 +32,8 @@ use std::{
 const STS_REGION: &str = "us-east-1";
 /// Whom the account's trail shows behind the calls of an assumed role.
 const SESSION_NAME: &str = "comeback";
+/// How variables begin that lead to another endpoint than AWS's.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
 /// How a session is made. The defaults take everything from the environment and the files that the AWS command line uses:
 /// `AWS_PROFILE`, `~/.aws/config`, single sign-on, credential processes, instance roles, `AWS_ENDPOINT_URL`.
@@ -160,8 +163,9 @@ impl Session {
         if let Some(region) = &options.region {
             loader = loader.region(aws_config::Region::new(region.to_string()));
         }
-        if let Some(endpoint) = &options.endpoint {
-            loader = loader.endpoint_url(endpoint);
+        match &options.endpoint {
+            Some(endpoint) => loader = loader.endpoint_url(endpoint),
+            None => no_empty_endpoint(std::env::vars_os())?,
         }
         if let Some(keys) = &options.keys {
             let credentials =
@@ -311,6 +315,22 @@ fn account(from: aws_sdk_organizations::types::Account) -> Option<OrganizationAc
     })
 }
 
+/// An empty endpoint in the environment, from which the SDK would panic: `AWS_ENDPOINT_URL`, or one with a service's name behind it.
+/// It looks for them by itself for each service, so that they cannot be taken away here.
+fn no_empty_endpoint(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), CloudError> {
+    let mut empty = variables.filter(|(_, value)| value.is_empty());
+    let Some(name) = empty.find_map(|(name, _)| name.into_string().ok().filter(|name| name.starts_with(ENDPOINT)))
+    else {
+        return Ok(());
+    };
+    Err(CloudError::new(
+        &actions::GET_CALLER_IDENTITY,
+        "",
+        ErrorKind::InvalidParameter,
+        format!("{name} is empty: expected a URL; unset it to reach AWS itself"),
+    ))
+}
+
 /// The same configuration with the credentials of a role. They are fetched when they are first needed, and again before
 /// they run out.
 /// With a profile's credentials and no others. The SDK's own order has the keys of the environment before a profile that is
@@ -409,4 +429,23 @@ async fn identity(sdk: &SdkConfig, options: &Options) -> Result<Identity, CloudE
         arn,
         user,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn an_empty_endpoint_is_an_error() {
+        let with = |name: &str, value: &str| no_empty_endpoint([(name.into(), value.into())].into_iter());
+        for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"] {
+            let error = with(name, "").unwrap_err();
+            assert_eq!(error.kind, ErrorKind::InvalidParameter);
+            assert!(error.to_string().contains(&format!("{name} is empty")), "{error}");
+            with(name, "http://127.0.0.1:1").unwrap();
+        }
+        with("AWS_PROFILE", "").unwrap();
+    }
 }
