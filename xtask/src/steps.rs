@@ -44,7 +44,7 @@ impl Step {
     }
 }
 
-/// With the program as the tests build it: the release build takes ten minutes longer to build than it takes seconds less here.
+/// With the program as the tests build it: to optimise it takes minutes, and saves seconds here.
 fn scale() -> Result<()> {
     let program = program::ready(false)?;
     run::loudly(

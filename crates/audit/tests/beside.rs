@@ -60,7 +60,7 @@ fn version(python: &Path, package: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Processor time of all children so far that were waited for, those of theirs included: `cutime` and `cstime` of proc_pid_stat(5), in
+/// Processor time of all children so far that were waited for, and of theirs: `cutime` and `cstime` of proc_pid_stat(5), in
 /// hundredths of a second.
 fn children() -> Duration {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap();
@@ -112,7 +112,7 @@ fn comeback(folder: &Path) -> Run {
         .args(["audit", "--organization-role", "audit", "--format", "json", "--output"])
         .arg(&out)
         .stdout(Stdio::null());
-    let shown = "comeback audit --organization-role audit";
+    let shown = "comeback audit --organization-role audit --format json --output FILE";
     let name = format!("comeback {}", env!("CARGO_PKG_VERSION"));
     let run = measure(name, shown, &world, vec![command], &[1], &folder.join("audit.log"));
     let audit: Audit = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
@@ -139,7 +139,7 @@ fn prowler(folder: &Path) -> Run {
             .stdout(Stdio::null());
         command
     };
-    let shown = "for each account: prowler aws --checks ec2_instance_paravirtual_type --role ARN";
+    let shown = "for each account: prowler aws --checks ec2_instance_paravirtual_type --role ARN --output-formats csv --no-banner --no-color --log-level CRITICAL --output-directory FOLDER";
     let name = format!("Prowler {}", version(&python, "prowler"));
     // It ends with 3 where a check has failed.
     let commands = (1..=ACCOUNTS).map(one).collect();
@@ -187,7 +187,7 @@ fn custodian(folder: &Path) -> Run {
         .arg("--output-dir")
         .arg(&out)
         .stdout(Stdio::null());
-    let shown = "c7n-org run --config accounts.yml --use kernel.yml";
+    let shown = "c7n-org run --cache-period 0 --config accounts.yml --use kernel.yml --output-dir FOLDER";
     let name = format!("Cloud Custodian {}", version(&python, "c7n"));
     let run = measure(name, shown, &world, vec![command], &[0], &folder.join("custodian.log"));
     let mut found = 0;

@@ -21,8 +21,8 @@ import boto3
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
-from moto.ec2.models.instance_types import InstanceTypeBackend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models.instance_types import InstanceTypeBackend
 from moto.ec2.models.instances import Instance
 from moto.iam.models import iam_backends
 from moto.organizations.models import organizations_backends
@@ -34,7 +34,9 @@ with open(sys.argv[1], "rb") as file:
     SCENARIO = tomllib.load(file)
 MASTER = SCENARIO["accounts"][0]["id"]
 NOW = datetime.datetime.now(datetime.timezone.utc)
+# What a scenario counts time in.
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+# Types of the current generation, as the scenario means it.
 CURRENT = {"m4.large", "m5.large"}
 # Names of the kernel images in the scenario, as `DescribeImages` showed them in their regions.
 KERNELS = {
