@@ -391,6 +391,105 @@ fn termination_follows_the_flags() {
 }
 
 #[test]
+fn primary_interface_outlives_its_instance_and_starts_another() {
+    let lab = Bench::with("estate", |builder| {
+        builder.timings(Timings {
+            stop: 5000,
+            ..Timings::default()
+        })
+    });
+    let archive = lab.id("archive");
+    let primary = || {
+        lab.ok(&format!(
+            "Action=DescribeNetworkInterfaces&Filter.1.Name=attachment.instance-id&Filter.1.Value.1={archive}\
+             &Filter.2.Name=attachment.device-index&Filter.2.Value.1=0"
+        ))
+    };
+    let [id, attachment, address] =
+        ["networkInterfaceId", "attachmentId", "privateIpAddress"].map(|name| first(&primary(), name));
+    let launch = |more: &str| {
+        format!(
+            "InstanceType=t2.medium&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.NetworkInterfaceId={id}{more}"
+        )
+    };
+    let busy = lab.run(&launch("")).unwrap_err();
+    assert!(busy.starts_with("InvalidNetworkInterface.InUse: "), "{busy}");
+    let keep = |attachment: &str| {
+        format!(
+            "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId={id}&Attachment.AttachmentId={attachment}\
+             &Attachment.DeleteOnTermination=false"
+        )
+    };
+    lab.refused("InvalidAttachmentID.NotFound", &keep("eni-attach-0"));
+    lab.ok(&keep(&attachment));
+    lab.ok(&format!(
+        "Action=ModifyInstanceAttribute&InstanceId={archive}&DisableApiTermination.Value=false"
+    ));
+    lab.ok(&format!("Action=TerminateInstances&InstanceId.1={archive}"));
+    // As long as the instance is on its way, it has its interface.
+    let status = || {
+        let body = lab.ok(&format!("Action=DescribeNetworkInterfaces&NetworkInterfaceId.1={id}"));
+        body.matches("<status>").count().to_string()
+            + if body.contains("<status>available<") {
+                " free"
+            } else {
+                " held"
+            }
+    };
+    assert_eq!(status(), "2 held");
+    let busy = lab.run(&launch("")).unwrap_err();
+    assert!(busy.starts_with("InvalidNetworkInterface.InUse: "), "{busy}");
+    lab.clock.advance(SignedDuration::from_secs(6));
+    assert_eq!(status(), "1 free");
+    // It brings its own place in the network along.
+    for more in [
+        "&NetworkInterface.1.SubnetId=subnet-0",
+        "&NetworkInterface.1.SecurityGroupId.1=sg-0",
+        "&NetworkInterface.1.AssociatePublicIpAddress=true",
+        "&NetworkInterface.1.DeleteOnTermination=true",
+    ] {
+        let error = lab.run(&launch(more)).unwrap_err();
+        assert!(error.starts_with("InvalidParameterCombination: "), "{more}: {error}");
+    }
+    let body = lab.run(&launch("")).unwrap();
+    assert_eq!(first(&body, "privateIpAddress"), address);
+    let body = lab.ok(&format!(
+        "Action=DescribeInstances&InstanceId.1={}",
+        first(&body, "instanceId")
+    ));
+    assert_eq!(first(&body, "privateIpAddress"), address);
+    assert_eq!(first(&body, "networkInterfaceId"), id);
+    assert!(first(&body, "ipAddress").contains('.'), "its Elastic IP came along");
+}
+
+#[test]
+fn own_image_keeps_its_kernel_and_its_snapshots() {
+    let lab = Bench::new("estate");
+    let archive = lab.id("archive");
+    let root = lab.root(&archive);
+    let snapshot = first(&lab.ok(&format!("Action=CreateSnapshot&VolumeId={root}")), "snapshotId");
+    let register = |name: &str, kernel: &str| {
+        format!(
+            "Action=RegisterImage&Name={name}&Architecture=x86_64&VirtualizationType=paravirtual&KernelId={kernel}\
+             &RootDeviceName={ROOT}&BlockDeviceMapping.1.DeviceName={ROOT}&BlockDeviceMapping.1.Ebs.SnapshotId={snapshot}"
+        )
+    };
+    lab.refused("InvalidAMIID.NotFound", &register("archive", "aki-00000000"));
+    let image = first(&lab.ok(&register("archive", "aki-44992845")), "imageId");
+    lab.refused("InvalidAMIName.Duplicate", &register("archive", "aki-44992845"));
+    let body = lab.ok("Action=DescribeImages&Owner.1=self&Filter.1.Name=name&Filter.1.Value.1=archive");
+    assert_eq!(first(&body, "imageId"), image);
+    assert_eq!(first(&body, "kernelId"), "aki-44992845");
+    assert_eq!(first(&body, "virtualizationType"), "paravirtual");
+    lab.refused(
+        "InvalidSnapshot.InUse",
+        &format!("Action=DeleteSnapshot&SnapshotId={snapshot}"),
+    );
+    lab.ok(&format!("Action=DeregisterImage&ImageId={image}"));
+    lab.ok(&format!("Action=DeleteSnapshot&SnapshotId={snapshot}"));
+}
+
+#[test]
 fn retirement_stops_ebs_and_ends_instance_store() {
     let lab = Bench::new("estate");
     let archive = lab.lab.fire("archive").unwrap();

@@ -127,6 +127,14 @@ pub(super) fn register(call: &mut Call<'_>) -> Answer {
             "Kernel and ramdisk cannot be specified for an HVM image",
         ));
     }
+    if let Some(kernel) = &kernel
+        && aki::find(&call.region.name, kernel).is_none()
+    {
+        return Err(ApiError::new(
+            "InvalidAMIID.NotFound",
+            format!("The image id '[{kernel}]' does not exist"),
+        ));
+    }
     let root_device = params.required("RootDeviceName")?.to_owned();
     let mut mappings = Vec::new();
     for mapping in params.structs("BlockDeviceMapping") {

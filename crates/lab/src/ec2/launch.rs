@@ -237,6 +237,7 @@ fn network(call: &Call<'_>) -> Result<Network, ApiError> {
                         format!("Interface: [{id}] in use."),
                     ));
                 }
+                check_existing(each)?;
                 call.region.subnet(&interface.subnet)?.clone()
             }
             None => subnet(call, each.text("SubnetId"))?,
@@ -282,6 +283,28 @@ fn network(call: &Call<'_>) -> Result<Network, ApiError> {
         subnet,
         interfaces,
     })
+}
+
+/// An interface that is there has its place and addresses already, and is not deleted with an instance that it outlived once
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceNetworkInterfaceSpecification.html>).
+fn check_existing(given: &Params) -> Result<(), ApiError> {
+    let own = [
+        "SubnetId",
+        "PrivateIpAddress",
+        "Description",
+        "SecondaryPrivateIpAddressCount",
+    ];
+    let says_more = own.iter().any(|name| given.text(name).is_some())
+        || !given.list("SecurityGroupId").is_empty()
+        || given.flag("AssociatePublicIpAddress")?.is_some()
+        || given.flag("DeleteOnTermination")? == Some(true);
+    if says_more {
+        return Err(ApiError::combination(
+            "A network interface may not specify both a network interface ID and a subnet, security groups, a description, \
+             private addresses, an associated public address or deletion on termination",
+        ));
+    }
+    Ok(())
 }
 
 fn check_address(call: &Call<'_>, subnet: &Subnet, plan: &Plan) -> Result<(), ApiError> {
