@@ -120,7 +120,12 @@ impl Watched {
             rests: false,
         };
         self.draw(&mut drawn);
-        *lock(&self.drawn) = Some(drawn);
+        // What was drawn before stays above as it ended.
+        let before = lock(&self.drawn).replace(drawn);
+        for (bar, _) in before.iter().flat_map(|before| &before.bars) {
+            bar.disable_steady_tick();
+            bar.abandon();
+        }
     }
 
     fn rest(&self) {
@@ -162,7 +167,7 @@ impl Watched {
         let Some((run, state)) = &board.run else {
             return rests(head, &name, Mark::Waits, "");
         };
-        let is_over = !matches!(state, State::Running | State::RollingBack | State::Finalizing);
+        let is_over = !state.goes_on();
         if is_over {
             let mark = match state {
                 State::Complete | State::Finalized => Mark::Done,

@@ -203,8 +203,7 @@ impl Board {
     /// The end of a run is on the board, and in what is said after it; its name and a change of direction may be needed while it
     /// goes on.
     fn enters(&mut self, run: String, state: State) -> Vec<String> {
-        let line = matches!(state, State::Running | State::RollingBack | State::Finalizing)
-            .then(|| self.named(&format!("run {run} is {state}")));
+        let line = state.goes_on().then(|| self.named(&format!("run {run} is {state}")));
         self.run = Some((run, state));
         line.into_iter().collect()
     }
@@ -452,7 +451,7 @@ mod tests {
     fn titles_fit_their_column() {
         let longest = Step::ALL
             .iter()
-            .chain([&Step::Finalize])
+            .chain([&Step::Readdress, &Step::Finalize])
             .map(|step| step.title().chars().count())
             .max();
         assert_eq!(longest, Some(crate::bars::TITLE));

@@ -600,6 +600,10 @@ pub(crate) struct FinalizeArguments {
     /// Keep the source, stopped as it is.
     #[arg(long)]
     pub(crate) keep_source: bool,
+    /// Keep the source's primary private address: the source is terminated, and the target is replaced by an instance with the
+    /// source's network interface. A second outage, of minutes; an image of the source stays as the way back.
+    #[arg(long, conflicts_with = "keep_source")]
+    pub(crate) keep_private_ip: bool,
     #[command(flatten)]
     pub(crate) carry: CarryArguments,
     #[command(flatten)]
@@ -651,6 +655,8 @@ pub(crate) enum PolicyArgument {
     Migrate,
     /// `comeback finalize`.
     Finalize,
+    /// `comeback finalize --keep-private-ip`.
+    KeepPrivateIp,
     /// `comeback diagnose`: reads only.
     Diagnose,
     /// `comeback rescue`, whichever way it takes; and `resume` and `rollback` of what it begins.

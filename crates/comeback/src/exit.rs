@@ -198,7 +198,10 @@ impl Exit {
         let blocked = error.chain().any(|cause| {
             refusal::is_refusal(cause)
                 || cause.is::<Expected>()
-                || matches!(cause.downcast_ref(), Some(RunError::State { .. }))
+                || matches!(
+                    cause.downcast_ref(),
+                    Some(RunError::State { .. } | RunError::Refused { .. })
+                )
                 || matches!(cause.downcast_ref(), Some(StoreError::Busy { .. }))
                 || matches!(cause.downcast_ref(), Some(StopgapError::Refused { .. }))
                 || matches!(cause.downcast_ref(), Some(RecordError::Busy { .. }))

@@ -16,13 +16,17 @@ pub(crate) fn run(arguments: &IamPolicyArguments) -> Result<Exit> {
         PolicyArgument::Plan => needed::plan(),
         PolicyArgument::Migrate => needed::migrate(),
         PolicyArgument::Finalize => needed::finalize(),
+        PolicyArgument::KeepPrivateIp => needed::keep_private_ip(),
         PolicyArgument::Diagnose => comeback_diagnose::policy::diagnose(),
         PolicyArgument::Rescue => [needed::rescue(), comeback_diagnose::policy::diagnose()].concat(),
         PolicyArgument::Postpone => needed::postpone(),
         PolicyArgument::Hold => needed::hold(),
         PolicyArgument::BumpKernel => needed::bump_kernel(),
     };
-    let migrates = matches!(arguments.command, PolicyArgument::Migrate | PolicyArgument::Rescue);
+    let migrates = matches!(
+        arguments.command,
+        PolicyArgument::Migrate | PolicyArgument::Rescue | PolicyArgument::KeepPrivateIp
+    );
     let needs = Needs {
         instance_profile: migrates,
         encrypted_volumes: migrates || arguments.command == PolicyArgument::BumpKernel,

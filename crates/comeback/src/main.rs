@@ -24,6 +24,7 @@ mod notify;
 mod output;
 mod plan;
 mod plan_text;
+mod readdress;
 mod rehearse;
 mod report;
 mod rescue;

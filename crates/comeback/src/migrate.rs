@@ -22,7 +22,7 @@ use crate::cli::{
 };
 use crate::exit::{Exit, Expected};
 use crate::narrator::{Narrator, Teller};
-use crate::{account, keep, narrator, output, plan, plan_text, runs};
+use crate::{account, keep, narrator, output, plan, plan_text, readdress, runs};
 
 /// How long one try to reach a host may take; it is tried again for as long as `--host-within` says.
 const ANSWERS: Duration = Duration::from_secs(15);
@@ -69,11 +69,11 @@ fn on_failure(argument: OnFailureArgument) -> OnFailure {
     }
 }
 
-/// Lets the program end on Ctrl-C without losing anything: what was begun is in the journal.
-async fn unless_interrupted<T>(
+/// Lets the program end on Ctrl-C without losing anything: what was begun is in the journal. `advice` says how it goes on.
+pub(crate) async fn unless_interrupted<T>(
     work: impl Future<Output = Result<T>>,
     narrator: &Narrator,
-    runs: &[RunId],
+    advice: &str,
 ) -> Result<T> {
     tokio::select! {
         result = work => {
@@ -82,20 +82,25 @@ async fn unless_interrupted<T>(
         }
         _ = tokio::signal::ctrl_c() => {
             narrator.interrupt();
-            let names: Vec<&str> = runs.iter().map(RunId::as_str).collect();
-            bail!(
-                "interrupted; nothing is lost. Go on with `comeback resume {0}`, or back with `comeback rollback {0}`",
-                names.join(" ")
-            )
+            bail!("interrupted; nothing is lost. {advice}")
         }
     }
 }
 
+/// How runs go on, or back.
+fn on_or_back(runs: &[RunId]) -> String {
+    let names: Vec<&str> = runs.iter().map(RunId::as_str).collect();
+    format!(
+        "Go on with `comeback resume {0}`, or back with `comeback rollback {0}`",
+        names.join(" ")
+    )
+}
+
 /// A run that this process carries out.
-struct Undertaking {
-    engine: Engine,
-    plan: Plan,
-    teller: Teller,
+pub(crate) struct Undertaking {
+    pub(crate) engine: Engine,
+    pub(crate) plan: Plan,
+    pub(crate) teller: Teller,
     _held: Held,
 }
 
@@ -276,7 +281,7 @@ pub(crate) async fn carry_out(
         }
         Ok(ended)
     };
-    let ended = unless_interrupted(all, &narrator, &names).await?;
+    let ended = unless_interrupted(all, &narrator, &on_or_back(&names)).await?;
     let mut states = Vec::new();
     let mut failed = false;
     for result in ended {
@@ -321,7 +326,7 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> Result<Exit> {
             one.teller.begins(&actions, one.engine.record());
             Ok(one.engine.forward(&actions, on_failure(arguments.on_failure)).await?)
         };
-        let state = unless_interrupted(work, &narrator, std::slice::from_ref(&run)).await?;
+        let state = unless_interrupted(work, &narrator, &on_or_back(std::slice::from_ref(&run))).await?;
         if !arguments.carry.json {
             output::print(&runs::summary(&store, &run)?)?;
         }
@@ -354,7 +359,7 @@ pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<Exit> {
             one.teller.begins(&actions, one.engine.record());
             Ok(one.engine.back(&actions).await?)
         };
-        let state = unless_interrupted(work, &narrator, std::slice::from_ref(&run)).await?;
+        let state = unless_interrupted(work, &narrator, &format!("`comeback rollback {run}` goes on")).await?;
         if !arguments.carry.json {
             output::print(&runs::summary(&store, &run)?)?;
         }
@@ -376,6 +381,9 @@ pub(crate) fn finalize(arguments: &FinalizeArguments) -> Result<Exit> {
             snapshots: arguments.keep_snapshots,
             source: arguments.keep_source,
         };
+        if arguments.keep_private_ip {
+            return readdress::finalize(&mut one, &narrator, &store, &arguments.carry, keep).await;
+        }
         let decision = one.engine.decide(keep).await?;
         output::say(&format!("Run {run} no longer needs:\n"));
         for deletion in &decision.deletions {
@@ -396,7 +404,7 @@ pub(crate) fn finalize(arguments: &FinalizeArguments) -> Result<Exit> {
             one.teller.begins(&finalize::actions(&decision), one.engine.record());
             Ok(one.engine.finalize(&decision).await?)
         };
-        let state = unless_interrupted(work, &narrator, std::slice::from_ref(&run)).await?;
+        let state = unless_interrupted(work, &narrator, &format!("`comeback finalize {run}` goes on")).await?;
         if !arguments.carry.json {
             output::print(&runs::summary(&store, &run)?)?;
         }

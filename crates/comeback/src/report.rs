@@ -203,8 +203,10 @@ fn run_views(state: Option<&Path>, audit: &Audit) -> Result<Vec<RunView>> {
 
 fn run_state(state: State, held: bool) -> RunState {
     match state {
-        State::Running | State::RollingBack | State::Finalizing if held => RunState::Going,
-        State::Running | State::RollingBack | State::Finalizing | State::Stuck => RunState::Waiting,
+        state if state.goes_on() && held => RunState::Going,
+        State::Running | State::RollingBack | State::Readdressing | State::Finalizing | State::Stuck => {
+            RunState::Waiting
+        }
         State::Failed => RunState::Failed,
         State::Complete => RunState::Done,
         State::RolledBack => RunState::RolledBack,

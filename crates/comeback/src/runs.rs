@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use comeback_migrate::actions;
-use comeback_migrate::journal::{Head, Kind, Progress, Row};
+use comeback_migrate::journal::{Head, Kind, Progress, Record, Row};
 use comeback_migrate::plan::Plan;
+use comeback_migrate::readdress::{self, Registered};
 use comeback_migrate::run::{RunId, State};
 use comeback_migrate::store::Store;
 use serde_json::json;
@@ -56,13 +57,20 @@ pub(crate) fn list(arguments: &RunsArguments) -> Result<Exit> {
 
 /// The state in words; a run that nobody carries out is interrupted.
 fn shown(store: &Store, run: &RunId) -> Result<String> {
-    let state = store.journal().record(run)?.state;
-    let goes_on = matches!(state, State::Running | State::RollingBack | State::Finalizing);
-    Ok(match (goes_on, store.is_held(run)) {
+    let record = store.journal().record(run)?;
+    let state = record.state;
+    Ok(match (state.goes_on(), store.is_held(run)) {
+        (true, false) if is_stuck(&record) => format!("{state}, stuck"),
         (true, false) => format!("{state}, interrupted"),
         (true, true) => format!("{state} now"),
         (false, _) => state.to_string(),
     })
+}
+
+/// Whether something failed where nothing can be taken back by itself.
+fn is_stuck(record: &Record) -> bool {
+    let failed = |progress: &Progress| matches!(progress, Progress::Failed(_) | Progress::UndoFailed(_));
+    record.state == State::Readdressing && record.actions.values().any(failed)
 }
 
 /// `comeback status`
@@ -111,7 +119,12 @@ fn steps(store: &Store, head: &Head) -> Result<String> {
         head.created.strftime("%Y-%m-%d %H:%M:%S UTC")
     );
     let mut step = None;
-    for action in actions::all(&plan) {
+    let mut all = actions::all(&plan);
+    let readdress = readdress::actions(&plan);
+    if readdress.iter().any(|action| record.progress(&action.id()).is_some()) {
+        all.extend(readdress);
+    }
+    for action in all {
         if step.replace(action.step()) != Some(action.step()) {
             let _ = writeln!(text, "  {}", action.step());
         }
@@ -147,6 +160,11 @@ fn took(rows: &[Row], action: &str, from: Kind, to: Kind) -> String {
 /// How long the instance was away, in seconds: from the order to stop to the last proof that it is back.
 pub(crate) fn downtime(store: &Store, run: &RunId) -> Result<Option<u64>> {
     let rows = store.journal().rows(run)?;
+    Ok(away(&rows, "stop/source", ""))
+}
+
+/// How long it was away from one action to the proof, whose actions' names begin with `prefix`.
+fn away(rows: &[Row], from: &str, prefix: &str) -> Option<u64> {
     let at = |action: &str, kind: Kind| {
         rows.iter()
             .find(|row| row.entry.kind == kind && row.entry.action.as_deref() == Some(action))
@@ -154,11 +172,11 @@ pub(crate) fn downtime(store: &Store, run: &RunId) -> Result<Option<u64>> {
     };
     let verified = ["verify/command", "verify/ports", "verify/checks"]
         .iter()
-        .find_map(|action| at(action, Kind::Done));
-    let stopped = at("stop/source", Kind::Intent);
-    Ok(stopped
+        .find_map(|action| at(&format!("{prefix}{action}"), Kind::Done));
+    let stopped = at(from, Kind::Intent);
+    stopped
         .zip(verified)
-        .and_then(|(stopped, back)| u64::try_from(back.duration_since(stopped).as_secs()).ok()))
+        .and_then(|(stopped, back)| u64::try_from(back.duration_since(stopped).as_secs()).ok())
 }
 
 /// What a run came to, and what can be done next.
@@ -172,13 +190,20 @@ pub(crate) fn summary(store: &Store, run: &RunId) -> Result<String> {
             "  Downtime: {seconds} s, from the order to stop to the last proof."
         );
     }
-    if let Some(host) = record
-        .outputs
-        .get("host/launch")
-        .and_then(|host| host["instance"].as_str())
-    {
-        let _ = writeln!(text, "  Host, and target: {}", printable(host));
+    if let Some(seconds) = away(&rows, "readdress/stop-target", "readdress/") {
+        let _ = writeln!(text, "  Second outage, for the private address: {seconds} s.");
     }
+    let launched = |action: &str| {
+        let output = record.outputs.get(action)?;
+        output["instance"].as_str().map(printable)
+    };
+    if let Some(host) = launched("host/launch") {
+        let _ = writeln!(text, "  Host, and target: {host}");
+    }
+    if let Some(last) = launched("readdress/launch") {
+        let _ = writeln!(text, "  Final instance, with the source's private address: {last}");
+    }
+    text.push_str(&way_back(store, run, &record)?);
     if let Some(converted) = record.outputs.get("convert/root") {
         let _ = writeln!(
             text,
@@ -216,12 +241,15 @@ pub(crate) fn summary(store: &Store, run: &RunId) -> Result<String> {
             format!("comeback resume {run}, or comeback rollback {run}")
         }
         State::Complete => format!(
-            "comeback finalize {run} when you are sure; until then comeback rollback {run} --start takes it back"
+            "comeback finalize {run} when you are sure (--keep-private-ip keeps the source's private address); until then \
+             comeback rollback {run} --start takes it back"
         ),
         State::RollingBack if store.is_held(run) => String::new(),
         State::RollingBack => format!("comeback rollback {run} goes on"),
         State::RolledBack => format!("comeback finalize {run} deletes the host and the snapshots"),
         State::Stuck => format!("do by hand what is named above, then comeback rollback {run} again"),
+        State::Readdressing if store.is_held(run) => String::new(),
+        State::Readdressing => format!("comeback finalize {run} --keep-private-ip goes on"),
         State::Finalizing => format!("comeback finalize {run} goes on"),
         State::Finalized => String::new(),
     };
@@ -229,4 +257,20 @@ pub(crate) fn summary(store: &Store, run: &RunId) -> Result<String> {
         let _ = writeln!(text, "  Next: {next}");
     }
     Ok(text)
+}
+
+/// What stays of a source that was terminated for its private address, and how it is launched.
+fn way_back(store: &Store, run: &RunId, record: &Record) -> Result<String> {
+    let Some(Progress::Done(registered)) = record.progress(Registered::ID) else {
+        return Ok(String::new());
+    };
+    let Ok(registered) = serde_json::from_value::<Registered>(registered.clone()) else {
+        return Ok(String::new());
+    };
+    let plan: Plan = serde_json::from_value(store.journal().plan(run)?)?;
+    Ok(format!(
+        "  The source as it was, paravirtual, is image {}: {}\n",
+        printable(registered.image.as_str()),
+        printable(&readdress::way_back(&plan, &registered.image))
+    ))
 }

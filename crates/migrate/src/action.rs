@@ -61,8 +61,18 @@ pub trait Action: Send + Sync {
     }
 }
 
+/// The instance that the source's disks are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Seat {
+    /// The run's host.
+    #[default]
+    Host,
+    /// The one that has the source's primary interface, and takes over from the host.
+    Final,
+}
+
 /// What an action has to work with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Context {
     /// The run.
     pub run: RunId,
@@ -81,6 +91,7 @@ pub struct Context {
     /// Who is told.
     pub reporter: Arc<dyn Reporter>,
     pub(crate) outputs: Outputs,
+    pub(crate) seat: Seat,
 }
 
 /// How long to wait for what.
@@ -123,9 +134,9 @@ impl Default for Patience {
     }
 }
 
-/// What actions gave.
-#[derive(Debug, Default)]
-pub(crate) struct Outputs(Mutex<BTreeMap<String, Value>>);
+/// What actions gave. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outputs(Arc<Mutex<BTreeMap<String, Value>>>);
 
 impl Outputs {
     pub(crate) fn insert(&self, action: String, output: Value) {
@@ -157,6 +168,15 @@ impl Context {
             start_source: false,
             reporter: Arc::new(Silent),
             outputs: Outputs::default(),
+            seat: Seat::default(),
+        }
+    }
+
+    /// The same, for the final instance in the host's place.
+    pub(crate) fn of_final(&self) -> Self {
+        Self {
+            seat: Seat::Final,
+            ..self.clone()
         }
     }
 

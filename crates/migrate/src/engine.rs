@@ -19,8 +19,12 @@ use jiff::Timestamp;
 use crate::action::{Action, ActionError, Context, Retry};
 use crate::finalize::{self, Decision, Keep};
 use crate::journal::{Advice, Entry, Head, Journal, JournalError, Kind, Progress, Record};
+use crate::plan::refuse::Refusal;
 use crate::progress::Event;
 use crate::run::{RunId, State};
+
+/// What goes on with a run that is being brought to its source's private address.
+const READDRESSING: &str = "`comeback finalize RUN --keep-private-ip` goes on with that";
 
 /// What was asked for when an action fails for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +54,14 @@ pub enum RunError {
     /// The account cannot be looked at.
     #[error(transparent)]
     Look(ActionError),
+    /// The source's private address cannot be kept.
+    #[error("the private address of {run} cannot be kept: {}", list(.reasons))]
+    Refused {
+        /// The run.
+        run: RunId,
+        /// Why not, all reasons at once.
+        reasons: Vec<Refusal>,
+    },
     /// The run is in a state in which this cannot be asked of it.
     #[error("run {run} is {state}: {help}")]
     State {
@@ -60,6 +72,11 @@ pub enum RunError {
         /// What can be done instead.
         help: &'static str,
     },
+}
+
+fn list(reasons: &[Refusal]) -> String {
+    let each = |refusal: &Refusal| format!("{} ({}; instead: {})", refusal.reason, refusal.id, refusal.instead);
+    reasons.iter().map(each).collect::<Vec<_>>().join("; ")
 }
 
 /// A run that is being carried out.
@@ -150,6 +167,7 @@ impl Engine {
                 return Err(self.refuse("it is on its way back: `comeback rollback` goes on with that"));
             }
             State::RolledBack => return Err(self.refuse("it is over: `comeback migrate` begins a new one")),
+            State::Readdressing => return Err(self.refuse(READDRESSING)),
             State::Finalizing | State::Finalized => return Err(self.refuse("`comeback finalize` goes on with that")),
         }
         self.be_in(State::Running).await?;
@@ -182,6 +200,7 @@ impl Engine {
             State::Finalizing | State::Finalized => {
                 return Err(self.refuse("what a rollback needs was deleted"));
             }
+            State::Readdressing => return Err(self.refuse(READDRESSING)),
             _ => {}
         }
         self.be_in(State::RollingBack).await?;
@@ -213,13 +232,15 @@ impl Engine {
         let from = self.record.state;
         match from {
             State::Complete | State::RolledBack => {}
+            State::Readdressing if self.is_readdressed() => {}
+            State::Readdressing => return Err(self.refuse(READDRESSING)),
             State::Finalizing | State::Finalized => return Err(self.refuse("it is not known what was decided")),
             State::Running | State::Failed => {
                 return Err(self.refuse("it is not over: `comeback resume` or `comeback rollback` first"));
             }
             State::RollingBack | State::Stuck => return Err(self.refuse("`comeback rollback` first")),
         }
-        let deletions = finalize::list(&self.context, from, keep)
+        let deletions = finalize::list(&self.context, from, self.agreed_to_keep(keep))
             .await
             .map_err(RunError::Look)?;
         Ok(Decision { from, deletions })
@@ -256,7 +277,7 @@ impl Engine {
         Ok(State::Finalized)
     }
 
-    async fn apply(&mut self, action: &dyn Action) -> Result<Result<(), ActionError>, RunError> {
+    pub(crate) async fn apply(&mut self, action: &dyn Action) -> Result<Result<(), ActionError>, RunError> {
         let id = action.id();
         if !matches!(self.record.progress(&id), Some(Progress::Intended)) {
             self.write(Entry::about(Kind::Intent, &id, serde_json::Value::Null))
@@ -274,7 +295,7 @@ impl Engine {
         }
     }
 
-    async fn undo(&mut self, action: &dyn Action) -> Result<Result<(), ActionError>, RunError> {
+    pub(crate) async fn undo(&mut self, action: &dyn Action) -> Result<Result<(), ActionError>, RunError> {
         let id = action.id();
         if !matches!(self.record.progress(&id), Some(Progress::Undoing)) {
             self.write(Entry::about(Kind::UndoIntent, &id, serde_json::Value::Null))
@@ -323,7 +344,7 @@ impl Engine {
         }
     }
 
-    async fn fail(
+    pub(crate) async fn fail(
         &mut self,
         action: &dyn Action,
         error: &ActionError,
@@ -349,14 +370,14 @@ impl Engine {
         self.write(Entry::about(kind, &action.id(), text)).await
     }
 
-    async fn enter(&mut self, state: State) -> Result<(), RunError> {
+    pub(crate) async fn enter(&mut self, state: State) -> Result<(), RunError> {
         self.write(Entry::state(state)).await?;
         self.tell_state(state);
         Ok(())
     }
 
     /// As [`enter`](Self::enter); a run that is in the state already, as one that was interrupted, only tells so.
-    async fn be_in(&mut self, state: State) -> Result<(), RunError> {
+    pub(crate) async fn be_in(&mut self, state: State) -> Result<(), RunError> {
         if self.record.state == state {
             self.tell_state(state);
             return Ok(());
@@ -410,7 +431,7 @@ impl Engine {
         self.context.reporter.tell(event);
     }
 
-    fn refuse(&self, help: &'static str) -> RunError {
+    pub(crate) fn refuse(&self, help: &'static str) -> RunError {
         RunError::State {
             run: self.context.run.clone(),
             state: self.record.state,

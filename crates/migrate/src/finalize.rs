@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::{Action, ActionError, Context, TAG_ACTION, TAG_RUN};
-use crate::actions::host::{Launched, launched};
+use crate::actions::host::{self, Launched, launched};
 use crate::lease;
 use crate::plan::Volumes;
+use crate::readdress;
 use crate::run::State;
 use crate::step::Step;
 
@@ -82,6 +83,10 @@ pub async fn list(context: &Context, state: State, keep: Keep) -> Result<Vec<Del
     let found = Found::look(context).await?;
     let mut deletions = Vec::new();
     match state {
+        State::Readdressing => deletions.push(Deletion {
+            what: What::Instance(host::host(context)?.instance),
+            why: "the first target; the final instance has all that it had".to_owned(),
+        }),
         State::RolledBack => deletions.extend(found.instances.iter().map(|instance| Deletion {
             what: What::Instance(instance.id.clone()),
             why: "the host of a run that was rolled back".to_owned(),
@@ -98,7 +103,10 @@ pub async fn list(context: &Context, state: State, keep: Keep) -> Result<Vec<Del
             volumes.insert((volume.id.clone(), why));
         }
     }
-    if state != State::RolledBack && context.plan.volumes == Volumes::Copy && !keep.source {
+    if state != State::RolledBack
+        && context.plan.volumes == Volumes::Copy
+        && (state == State::Readdressing || !keep.source)
+    {
         let originals = context.plan.source.volumes.iter();
         volumes.extend(originals.map(|volume| {
             let why = "the source's own; the target has the copy".to_owned();
@@ -110,7 +118,9 @@ pub async fn list(context: &Context, state: State, keep: Keep) -> Result<Vec<Del
         why,
     }));
     if !keep.snapshots {
-        deletions.extend(found.snapshots.iter().map(|snapshot| Deletion {
+        let stay = way_back(context, state);
+        let goes = found.snapshots.iter().filter(|snapshot| !stay.contains(&snapshot.id));
+        deletions.extend(goes.map(|snapshot| Deletion {
             what: What::Snapshot(snapshot.id.clone()),
             why: format!(
                 "taken before anything was changed, of {}",
@@ -119,6 +129,18 @@ pub async fn list(context: &Context, state: State, keep: Keep) -> Result<Vec<Del
         }));
     }
     Ok(deletions)
+}
+
+/// The snapshots of the image that stays as the way back.
+fn way_back(context: &Context, state: State) -> BTreeSet<SnapshotId> {
+    let registered = match state {
+        State::Readdressing => readdress::registered(context),
+        _ => None,
+    };
+    registered
+        .into_iter()
+        .flat_map(|registered| registered.snapshots)
+        .collect()
 }
 
 /// What carries the run's tag.
@@ -246,7 +268,8 @@ impl Action for Delete {
                     Ok(found) if found.iter().all(is_gone) => return Ok(Value::Null),
                     Ok(_) => {}
                 }
-                if id == context.plan.instance() && context.plan.source.attributes.termination_protected {
+                // The source is protected, and so is its target.
+                if context.plan.source.attributes.termination_protected {
                     region.set_termination_protection(id, false).await?;
                 }
                 region.terminate(id).await?;
@@ -295,9 +318,19 @@ impl Action for Untag {
         let found = Found::look(context).await?;
         let mut stays: Vec<String> = found.instances.iter().map(|instance| instance.id.to_string()).collect();
         stays.extend(found.volumes.iter().map(|volume| volume.id.to_string()));
-        stays.extend(found.snapshots.iter().map(|snapshot| snapshot.id.to_string()));
-        if self.from != State::RolledBack {
-            stays.push(launched(context)?.instance.to_string());
+        // The image and its snapshots keep theirs: they tell where they are from.
+        let way_back = way_back(context, self.from);
+        stays.extend(
+            found
+                .snapshots
+                .iter()
+                .filter(|snapshot| !way_back.contains(&snapshot.id))
+                .map(|snapshot| snapshot.id.to_string()),
+        );
+        match self.from {
+            State::RolledBack => {}
+            State::Readdressing => stays.push(launched(&context.of_final())?.instance.to_string()),
+            _ => stays.push(launched(context)?.instance.to_string()),
         }
         let source = context
             .region

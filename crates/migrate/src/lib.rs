@@ -9,6 +9,7 @@
 //! engine     carries them out, forward and back     intent ─▶ call ─▶ what it gave, all in the
 //! journal/   `SQLite`, on stable storage
 //!   ▼
+//! readdress/ where it is asked for: the source's primary private address is kept
 //! finalize   the point of no return
 //! ```
 //!
@@ -26,6 +27,7 @@ pub mod lease;
 pub mod plan;
 pub mod policy;
 pub mod progress;
+pub mod readdress;
 pub mod run;
 pub mod ssh;
 pub mod step;

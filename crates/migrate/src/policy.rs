@@ -6,6 +6,7 @@ use comeback_cloud::calls::{Action as Call, actions as calls};
 
 use crate::actions;
 use crate::finalize;
+use crate::readdress;
 
 /// What a plan reads.
 pub fn plan() -> Vec<&'static Call> {
@@ -35,6 +36,11 @@ pub fn migrate() -> Vec<&'static Call> {
 /// What `finalize` calls.
 pub fn finalize() -> Vec<&'static Call> {
     sorted(finalize::calls().into_iter())
+}
+
+/// What `finalize --keep-private-ip` calls, from the target's stop to the last deletion.
+pub fn keep_private_ip() -> Vec<&'static Call> {
+    sorted(readdress::calls().into_iter())
 }
 
 /// What `postpone` calls.

@@ -54,6 +54,9 @@ pub enum State {
     RolledBack,
     /// Something could not be undone: a person has to, and the run says how.
     Stuck,
+    /// `finalize --keep-private-ip` brings the target to the source's primary private address. Once the source is terminated there
+    /// is no way back to it.
+    Readdressing,
     /// `finalize` is deleting: no way back from here.
     Finalizing,
     /// What is no longer needed was deleted.
@@ -61,13 +64,14 @@ pub enum State {
 }
 
 impl State {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Running,
         Self::Failed,
         Self::Complete,
         Self::RollingBack,
         Self::RolledBack,
         Self::Stuck,
+        Self::Readdressing,
         Self::Finalizing,
         Self::Finalized,
     ];
@@ -81,6 +85,7 @@ impl State {
             Self::RollingBack => "rolling-back",
             Self::RolledBack => "rolled-back",
             Self::Stuck => "stuck",
+            Self::Readdressing => "readdressing",
             Self::Finalizing => "finalizing",
             Self::Finalized => "finalized",
         }
@@ -88,6 +93,14 @@ impl State {
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// Whether a process is to carry it on: it is on its way somewhere.
+    pub const fn goes_on(self) -> bool {
+        matches!(
+            self,
+            Self::Running | Self::RollingBack | Self::Readdressing | Self::Finalizing
+        )
     }
 
     /// Whether the instance belongs to the run: nobody else may begin one for it.

@@ -33,6 +33,8 @@ pub enum Step {
     Verify,
     /// Move addresses, interfaces and load balancers.
     Move,
+    /// Give the target the source's primary private address. No part of a run, but of what comes after it.
+    Readdress,
     /// Delete what is no longer needed. No part of a run, but of what comes after it.
     Finalize,
 }
@@ -69,6 +71,7 @@ impl Step {
             Self::Start => "9",
             Self::Verify => "✓",
             Self::Move => "→",
+            Self::Readdress => "@",
             Self::Finalize => "×",
         }
     }
@@ -88,6 +91,7 @@ impl Step {
             Self::Start => "start the target",
             Self::Verify => "verify that it is back",
             Self::Move => "move what leads to the source",
+            Self::Readdress => "keep the primary private address",
             Self::Finalize => "delete what is no longer needed",
         }
     }

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{protect, start, stop};
-use crate::action::{Action, ActionError, Context, TAG_RUN, given};
+use crate::action::{Action, ActionError, Context, Seat, TAG_ACTION, TAG_RUN, given};
 use crate::hosts::Door;
 use crate::lease;
 use crate::plan::Reach;
+use crate::readdress;
 use crate::step::Step;
 
 /// What [`Launch`] gives.
@@ -30,10 +31,18 @@ pub(crate) struct Launched {
     pub(crate) root_device: String,
 }
 
-const LAUNCH: &str = "host/launch";
+pub(crate) const LAUNCH: &str = "host/launch";
+
+/// The instance that the source's disks are for, which must have been launched by now.
+pub(crate) fn launched(context: &Context) -> Result<Launched, ActionError> {
+    match context.seat {
+        Seat::Host => host(context),
+        Seat::Final => context.output(readdress::LAUNCH),
+    }
+}
 
 /// The host, which must have been launched by now.
-pub(crate) fn launched(context: &Context) -> Result<Launched, ActionError> {
+pub(crate) fn host(context: &Context) -> Result<Launched, ActionError> {
     context.output(LAUNCH)
 }
 
@@ -98,7 +107,10 @@ impl Action for Launch {
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
         let instance = match self.find(context).await? {
             Some(found) => found,
-            None => context.region.run_instance(&self.request(context)?).await?,
+            None => {
+                let request = request(context, LAUNCH, Self::network(context)?)?;
+                context.region.run_instance(&request).await?
+            }
         };
         if instance.state == InstanceState::Stopped {
             // Somebody stopped it, or an earlier attempt was undone.
@@ -129,14 +141,10 @@ impl Launch {
         if let Some(launched) = context.earlier::<Launched>(LAUNCH)? {
             return Ok(Some(protect::instance(&context.region, &launched.instance).await?));
         }
-        let ours = Filter::new(format!("tag:{TAG_RUN}"), [context.run.as_str()]);
-        let found = context.region.instances_where(&[ours]).await?;
-        Ok(found
-            .into_iter()
-            .find(|instance| !matches!(instance.state, InstanceState::Terminated | InstanceState::ShuttingDown)))
+        launched_by(context, LAUNCH).await
     }
 
-    fn request(&self, context: &Context) -> Result<RunRequest, ActionError> {
+    fn network(context: &Context) -> Result<NetworkUse, ActionError> {
         let plan = &context.plan;
         let source = &plan.source.instance;
         let subnet = source.subnet.clone().ok_or_else(|| {
@@ -145,36 +153,55 @@ impl Launch {
                 "EC2-Classic is gone since 2023",
             )
         })?;
-        let network = NetworkUse::Subnet {
+        Ok(NetworkUse::Subnet {
             subnet,
             groups: source.security_groups.iter().map(|group| group.id.clone()).collect(),
             private_ip: None,
             public_ip: (plan.verify.reach == Reach::Public).then_some(true),
-        };
-        let mut tags = source.tags.clone();
-        tags.retain(|key, _| !key.starts_with("aws:") && key != lease::TAG);
-        tags.extend(context.tags(LAUNCH));
-        let mut request = RunRequest::new(
-            context.token(LAUNCH),
-            plan.host.image.clone(),
-            plan.target.instance_type.clone(),
-            network,
-        );
-        request.tags = tags;
-        request.volume_tags = context.tags(LAUNCH);
-        request.user_data = Some(context.hosts.user_data(&context.folder)?);
-        request.profile = source.iam_profile.clone();
-        request.key_name = source.key_name.clone();
-        request.placement = Some(source.placement.clone());
-        request.monitoring = matches!(source.monitoring, Monitoring::Enabled | Monitoring::Pending);
-        request.metadata_options = source.metadata_options.clone();
-        // Whatever the source does: a host that shuts down must not be gone with the root on it.
-        request.shutdown_behavior = ShutdownBehavior::Stop;
-        Ok(request)
+        })
     }
 }
 
-fn describe(instance: &Instance) -> Result<Launched, ActionError> {
+/// The instance that an action of this run launched, unless it is gone.
+pub(crate) async fn launched_by(context: &Context, action: &str) -> Result<Option<Instance>, ActionError> {
+    let ours = [
+        Filter::new(format!("tag:{TAG_RUN}"), [context.run.as_str()]),
+        Filter::new(format!("tag:{TAG_ACTION}"), [action]),
+    ];
+    let found = context.region.instances_where(&ours).await?;
+    Ok(found
+        .into_iter()
+        .find(|instance| !matches!(instance.state, InstanceState::Terminated | InstanceState::ShuttingDown)))
+}
+
+/// What an action launches: an instance of the target's type that has all that the source is known by, but for its disks.
+pub(crate) fn request(context: &Context, action: &str, network: NetworkUse) -> Result<RunRequest, ActionError> {
+    let plan = &context.plan;
+    let source = &plan.source.instance;
+    let mut tags = source.tags.clone();
+    tags.retain(|key, _| !key.starts_with("aws:") && key != lease::TAG);
+    tags.extend(context.tags(action));
+    let mut request = RunRequest::new(
+        context.token(action),
+        plan.host.image.clone(),
+        plan.target.instance_type.clone(),
+        network,
+    );
+    request.tags = tags;
+    request.volume_tags = context.tags(action);
+    request.user_data = Some(context.hosts.user_data(&context.folder)?);
+    request.profile = source.iam_profile.clone();
+    request.key_name = source.key_name.clone();
+    request.placement = Some(source.placement.clone());
+    request.monitoring = matches!(source.monitoring, Monitoring::Enabled | Monitoring::Pending);
+    request.metadata_options = source.metadata_options.clone();
+    // Whatever the source does: a host that shuts down must not be gone with the root on it.
+    request.shutdown_behavior = ShutdownBehavior::Stop;
+    Ok(request)
+}
+
+/// What the journal keeps of an instance that was launched.
+pub(crate) fn describe(instance: &Instance) -> Result<Launched, ActionError> {
     let missing = |what: &str| {
         ActionError::unexpected(
             format!("{} has no {what}", instance.id),

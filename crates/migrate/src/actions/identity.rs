@@ -7,36 +7,62 @@ use comeback_cloud::ids::{AllocationId, InstanceId, InterfaceId};
 use comeback_cloud::model::{Address, AttachState, Interface, InterfaceState, Target};
 use serde_json::Value;
 
-use super::host::launched;
-use crate::action::{Action, ActionError, Context};
+use super::host::{host, launched};
+use crate::action::{Action, ActionError, Context, Seat};
 use crate::plan::{Plan, Registration};
 use crate::step::Step;
 
 /// What moves, in order: private addresses before the Elastic IPs in front of them, load balancers last, when the target
 /// is reached by everything else.
 pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Action>> {
-    let mut actions: Vec<Box<dyn Action>> = Vec::new();
-    if !further_addresses(plan).is_empty() {
-        actions.push(Box::new(PrivateAddresses));
+    let mut actions = private_addresses(plan);
+    actions.extend(interfaces(plan));
+    actions.extend(elastic_ips(plan));
+    actions.extend(balancers(plan));
+    actions
+}
+
+/// Those that move the secondary private addresses of the primary interface.
+pub(crate) fn private_addresses(plan: &Plan) -> Vec<Box<dyn Action>> {
+    if further_addresses(plan).is_empty() {
+        return Vec::new();
     }
-    for (interface, index) in plan.moving_interfaces() {
-        actions.push(Box::new(MoveInterface {
+    vec![Box::new(PrivateAddresses)]
+}
+
+/// Those that move interfaces.
+pub(crate) fn interfaces(plan: &Plan) -> Vec<Box<dyn Action>> {
+    let moving = plan.moving_interfaces();
+    let action = |(interface, index): (&InterfaceId, u32)| -> Box<dyn Action> {
+        Box::new(MoveInterface {
             interface: interface.clone(),
             index,
-        }));
-    }
-    for (allocation, address) in plan.moving_addresses() {
-        actions.push(Box::new(ElasticIp {
+        })
+    };
+    moving.map(action).collect()
+}
+
+/// Those that move Elastic IPs.
+pub(crate) fn elastic_ips(plan: &Plan) -> Vec<Box<dyn Action>> {
+    let moving = plan.moving_addresses();
+    let action = |(allocation, address): (&AllocationId, &Address)| -> Box<dyn Action> {
+        Box::new(ElasticIp {
             allocation: allocation.clone(),
             was: address.clone(),
-        }));
-    }
-    for registration in &plan.source.registrations {
-        actions.push(Box::new(LoadBalancer {
+        })
+    };
+    moving.map(action).collect()
+}
+
+/// Those that take places in target groups.
+pub(crate) fn balancers(plan: &Plan) -> Vec<Box<dyn Action>> {
+    let registrations = plan.source.registrations.iter();
+    let action = |registration: &Registration| -> Box<dyn Action> {
+        Box::new(LoadBalancer {
             registration: registration.clone(),
-        }));
-    }
-    actions
+        })
+    };
+    registrations.map(action).collect()
 }
 
 /// The calls of every action that moves something.
@@ -67,7 +93,8 @@ fn further_addresses(plan: &Plan) -> Vec<std::net::Ipv4Addr> {
         .collect()
 }
 
-fn source_interface(plan: &Plan) -> Result<InterfaceId, ActionError> {
+/// The source's primary interface.
+pub(crate) fn source_interface(plan: &Plan) -> Result<InterfaceId, ActionError> {
     let primary = plan.source.instance.primary_interface();
     primary
         .map(|interface| interface.id.clone())
@@ -138,6 +165,38 @@ impl Action for PrivateAddresses {
     }
 }
 
+/// An interface as it is now.
+pub(crate) async fn look(context: &Context, interface: &InterfaceId) -> Result<Interface, ActionError> {
+    let found = context.region.interfaces(std::slice::from_ref(interface)).await?;
+    found
+        .into_iter()
+        .next()
+        .ok_or_else(|| ActionError::unexpected(format!("{interface} is gone"), "find out who deleted it"))
+}
+
+/// Waits until an interface is as it should be.
+pub(crate) async fn until(
+    context: &Context,
+    interface: &InterfaceId,
+    what: &str,
+    is: impl Fn(&Interface) -> bool,
+) -> Result<Interface, ActionError> {
+    let until = tokio::time::Instant::now() + context.patience.change;
+    loop {
+        let now = look(context, interface).await?;
+        if is(&now) {
+            return Ok(now);
+        }
+        if tokio::time::Instant::now() >= until {
+            return Err(ActionError::unexpected(
+                format!("{interface} should be {what} by now, and is {}", now.state),
+                "a guest that hangs does not let go of it: detach it by force, then go on",
+            ));
+        }
+        tokio::time::sleep(context.patience.pause).await;
+    }
+}
+
 /// A secondary network interface, with all of its addresses.
 pub(crate) struct MoveInterface {
     interface: InterfaceId,
@@ -145,17 +204,9 @@ pub(crate) struct MoveInterface {
 }
 
 impl MoveInterface {
-    async fn look(&self, context: &Context) -> Result<Interface, ActionError> {
-        let found = context.region.interfaces(std::slice::from_ref(&self.interface)).await?;
-        found
-            .into_iter()
-            .next()
-            .ok_or_else(|| ActionError::unexpected(format!("{} is gone", self.interface), "find out who deleted it"))
-    }
-
     /// Takes the interface from one instance to the other. A guest that runs sees it go, and come.
     async fn bring(&self, context: &Context, from: &InstanceId, to: &InstanceId) -> Result<(), ActionError> {
-        let now = self.look(context).await?;
+        let now = look(context, &self.interface).await?;
         if let Some(attachment) = &now.attachment {
             let holder = attachment.instance.as_ref();
             if holder == Some(to) && attachment.state != AttachState::Detaching {
@@ -171,8 +222,10 @@ impl MoveInterface {
                 context.region.detach_interface(&attachment.id, false).await?;
             }
         }
-        self.until(context, "free", |now| now.state == InterfaceState::Available)
-            .await?;
+        until(context, &self.interface, "free", |now| {
+            now.state == InterfaceState::Available
+        })
+        .await?;
         context.region.attach_interface(&self.interface, to, self.index).await?;
         self.attached(context, to).await
     }
@@ -184,7 +237,7 @@ impl MoveInterface {
                 attachment.instance.as_ref() == Some(to) && attachment.state == AttachState::Attached
             })
         };
-        let now = self.until(context, "attached", there).await?;
+        let now = until(context, &self.interface, "attached", there).await?;
         // EC2 forgets this when an interface is attached again.
         let was = context.plan.source.instance.interfaces.iter();
         let wanted = was
@@ -202,28 +255,6 @@ impl MoveInterface {
                 .await?;
         }
         Ok(())
-    }
-
-    async fn until(
-        &self,
-        context: &Context,
-        what: &str,
-        is: impl Fn(&Interface) -> bool,
-    ) -> Result<Interface, ActionError> {
-        let until = tokio::time::Instant::now() + context.patience.change;
-        loop {
-            let now = self.look(context).await?;
-            if is(&now) {
-                return Ok(now);
-            }
-            if tokio::time::Instant::now() >= until {
-                return Err(ActionError::unexpected(
-                    format!("{} should be {what} by now, and is {}", self.interface, now.state),
-                    "a guest that hangs does not let go of it: detach it by force, then go on",
-                ));
-            }
-            tokio::time::sleep(context.patience.pause).await;
-        }
     }
 }
 
@@ -252,7 +283,11 @@ impl Action for MoveInterface {
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
         let target = launched(context)?.instance;
-        self.bring(context, context.plan.instance(), &target).await?;
+        let from = match context.seat {
+            Seat::Host => context.plan.instance().clone(),
+            Seat::Final => host(context)?.instance,
+        };
+        self.bring(context, &from, &target).await?;
         Ok(Value::Null)
     }
 

@@ -201,7 +201,7 @@ impl Action for Snapshots {
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
-        let mut snapshots = self.taken(context).await?;
+        let mut snapshots = taken(context, &self.id()).await?;
         if snapshots.is_empty() {
             let what = format!("comeback {}: {}", context.run, context.plan.instance());
             snapshots = context
@@ -209,7 +209,7 @@ impl Action for Snapshots {
                 .create_snapshots(context.plan.instance(), false, &what, &context.tags(&self.id()))
                 .await?;
         }
-        let mut taken = Vec::new();
+        let mut all = Vec::new();
         for volume in &context.plan.source.volumes {
             let Some(snapshot) = snapshots
                 .iter()
@@ -220,53 +220,51 @@ impl Action for Snapshots {
                     "was it attached after the plan was made? Make a new plan",
                 ));
             };
-            self.complete(context, snapshot).await?;
-            taken.push((volume.id.clone(), snapshot.id.clone()));
+            complete(context, &self.id(), snapshot).await?;
+            all.push((volume.id.clone(), snapshot.id.clone()));
         }
-        given(&Taken { snapshots: taken })
+        given(&Taken { snapshots: all })
     }
 
     // No undo: snapshots are kept until `finalize`, whatever happens.
 }
 
-impl Snapshots {
-    /// Snapshots that this action made earlier. `CreateSnapshots` has no token, so they are known by their tags.
-    async fn taken(&self, context: &Context) -> Result<Vec<Snapshot>, ActionError> {
-        let filters = [
-            Filter::new(format!("tag:{TAG_RUN}"), [context.run.as_str()]),
-            Filter::new(format!("tag:{TAG_ACTION}"), [self.id()]),
-        ];
-        let mut found = context.region.snapshots_where(&filters).await?;
-        // A failed one is no snapshot; with the next set it is taken again.
-        found.retain(|snapshot| snapshot.state != SnapshotState::Error);
-        Ok(found)
-    }
+/// Snapshots that an action made earlier. `CreateSnapshots` has no token, so they are known by their tags.
+pub(crate) async fn taken(context: &Context, action: &str) -> Result<Vec<Snapshot>, ActionError> {
+    let filters = [
+        Filter::new(format!("tag:{TAG_RUN}"), [context.run.as_str()]),
+        Filter::new(format!("tag:{TAG_ACTION}"), [action]),
+    ];
+    let mut found = context.region.snapshots_where(&filters).await?;
+    // A failed one is no snapshot; with the next set it is taken again.
+    found.retain(|snapshot| snapshot.state != SnapshotState::Error);
+    Ok(found)
+}
 
-    async fn complete(&self, context: &Context, snapshot: &Snapshot) -> Result<(), ActionError> {
-        let id = self.id();
-        let mut shown = None;
-        let outcome = context
-            .region
-            .snapshot_when(&snapshot.id, context.patience.snapshot, |now| {
-                if shown != Some(now.progress) {
-                    shown = Some(now.progress);
-                    context.reporter.tell(Event::Goes {
-                        action: id.clone(),
-                        what: format!("{} is at {} %", now.id, now.progress),
-                    });
-                }
-                match now.state {
-                    SnapshotState::Completed => Some(Ok(())),
-                    SnapshotState::Error => Some(Err(now.state_message.clone().unwrap_or_default())),
-                    _ => None,
-                }
-            })
-            .await?;
-        outcome.map_err(|message| {
-            ActionError::unexpected(
-                format!("snapshot {} failed: {message}", snapshot.id),
-                "delete it, and begin again",
-            )
+/// Waits until a snapshot is complete.
+pub(crate) async fn complete(context: &Context, action: &str, snapshot: &Snapshot) -> Result<(), ActionError> {
+    let mut shown = None;
+    let outcome = context
+        .region
+        .snapshot_when(&snapshot.id, context.patience.snapshot, |now| {
+            if shown != Some(now.progress) {
+                shown = Some(now.progress);
+                context.reporter.tell(Event::Goes {
+                    action: action.to_owned(),
+                    what: format!("{} is at {} %", now.id, now.progress),
+                });
+            }
+            match now.state {
+                SnapshotState::Completed => Some(Ok(())),
+                SnapshotState::Error => Some(Err(now.state_message.clone().unwrap_or_default())),
+                _ => None,
+            }
         })
-    }
+        .await?;
+    outcome.map_err(|message| {
+        ActionError::unexpected(
+            format!("snapshot {} failed: {message}", snapshot.id),
+            "delete it, and begin again",
+        )
+    })
 }

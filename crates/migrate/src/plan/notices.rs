@@ -119,7 +119,10 @@ pub fn of(plan: &Plan, store_gb: u64, outlook: &Outlook) -> Vec<Notice> {
             Level::Warning,
             "private-address-changes",
             format!("the primary private address {private}{name} stays with the source: the target gets other ones"),
-            Some("change what names it, or reach the server by its Elastic IP or load balancer"),
+            Some(
+                "`comeback finalize RUN --keep-private-ip` keeps it, once the run is complete: by a second outage, and without a way \
+                 back to the source but its image; or change what names it",
+            ),
         );
     }
     let lent = source
