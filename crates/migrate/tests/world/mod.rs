@@ -391,7 +391,7 @@ pub async fn finalize_until_killed(world: &World, plan: &Plan, run: &RunId, kill
     until_killed(work, killer).await
 }
 
-async fn until_killed(work: impl Future<Output = Result<State, RunError>>, killer: &Killer) -> Option<State> {
+pub async fn until_killed(work: impl Future<Output = Result<State, RunError>>, killer: &Killer) -> Option<State> {
     tokio::select! {
         state = work => Some(state.unwrap()),
         () = killer.killed() => None,

@@ -1,0 +1,455 @@
+//! The source's primary private address is kept: by its interface, which outlives it and starts the final instance.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod world;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use comeback_cloud::model::{GroupName, Image, Instance, InstanceState, InterfaceState, Virtualization};
+use comeback_cloud::{Filter, Region};
+use comeback_lab::{Fault, FaultKind};
+use comeback_migrate::engine::{Engine, OnFailure, RunError, Watch};
+use comeback_migrate::finalize::Keep;
+use comeback_migrate::plan::{Plan, Reach, Volumes};
+use comeback_migrate::readdress;
+use comeback_migrate::run::{RunId, State};
+use serde_json::Value;
+use world::{Killer, World, actions_of, differences, run_id, sweep, until_killed, wishes};
+
+const SCENARIO: &str = "estate";
+const INSTANCE: &str = "archive";
+
+/// A run that is complete.
+async fn complete(world: &World, volumes: Volumes) -> (Plan, RunId) {
+    let mut wishes = wishes();
+    wishes.volumes = volumes;
+    let plan = world.plan(INSTANCE, &wishes).await;
+    let run = run_id();
+    let mut engine = world.begin(&plan, &run, None).await;
+    let state = engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();
+    assert_eq!(state, State::Complete, "{:?}", world.reporter.failures());
+    (plan, run)
+}
+
+/// All of it, from wherever it is.
+async fn kept(engine: &mut Engine, plan: &Plan, keep: Keep) -> Result<State, RunError> {
+    let state = engine.readdress(&readdress::way(plan, keep)).await?;
+    if !engine.is_readdressed() {
+        return Ok(state);
+    }
+    let decision = engine.decide(keep).await?;
+    engine.finalize(&decision).await
+}
+
+async fn kept_until_killed(world: &World, plan: &Plan, run: &RunId, killer: &Arc<Killer>) -> Option<State> {
+    let work = async {
+        let context = world.context(plan, run, Some(killer)).await;
+        let watch = Arc::clone(killer) as Arc<dyn Watch>;
+        let mut engine = Engine::take_up(world.journal(), context, Some(watch)).unwrap();
+        kept(&mut engine, plan, Keep::default()).await
+    };
+    until_killed(work, killer).await
+}
+
+/// What is there of the instance's name: the source's successor, and nothing else.
+async fn survivor(region: &Region) -> Instance {
+    let named = [
+        Filter::new("tag:Name", [INSTANCE]),
+        Filter::new("instance-state-name", ["pending", "running", "stopping", "stopped"]),
+    ];
+    let mut found = region.instances_where(&named).await.unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+async fn images(region: &Region) -> Vec<Image> {
+    region.images_where(Some("self"), &[]).await.unwrap()
+}
+
+/// Everything that a kept run has to come to.
+async fn check(world: &World, plan: &Plan) {
+    let region = world.region(None).await;
+    let last = survivor(&region).await;
+    let source = &plan.source.instance;
+    assert_eq!(last.state, InstanceState::Running);
+    assert_eq!(last.virtualization, Virtualization::Hvm);
+    assert_eq!(last.private_ip, source.private_ip, "what all of this is about");
+    assert_eq!(last.interfaces[0].id, source.interfaces[0].id);
+    assert_eq!(
+        last.interfaces[0].delete_on_termination,
+        source.interfaces[0].delete_on_termination
+    );
+    assert_eq!(last.interfaces.len(), 2);
+    assert_eq!(last.interfaces[1].id, source.interfaces[1].id);
+    assert_eq!(last.public_ip, source.public_ip, "its Elastic IP");
+    let sorted = |groups: &[GroupName]| groups.iter().map(|group| group.id.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(sorted(&last.security_groups), sorted(&source.security_groups));
+    assert_eq!(last.iam_profile, source.iam_profile);
+    assert_eq!(last.instance_type, plan.target.instance_type);
+    assert_eq!(last.tag("Owner"), Some("records"));
+    assert_eq!(last.tag("comeback:run"), None, "the run is over");
+    assert_eq!(
+        region.attributes(&last.id).await.unwrap(),
+        plan.source.attributes,
+        "user data and protections"
+    );
+    assert_eq!(last.block_devices.len(), 3, "{:?}", last.block_devices);
+    for device in &plan.target.devices {
+        let name = if Some(device) == plan.root() {
+            last.root_device_name.clone().unwrap()
+        } else {
+            device.becomes.clone()
+        };
+        let there = last.block_devices.iter().find(|there| there.device == name).unwrap();
+        assert_eq!(there.delete_on_termination, device.delete_on_termination);
+        if plan.volumes == Volumes::Original {
+            assert_eq!(there.volume, device.volume);
+        }
+    }
+    for address in region.addresses_where(&[]).await.unwrap() {
+        assert_eq!(address.instance.as_ref(), Some(&last.id), "{}", address.public);
+    }
+    let groups = region.target_groups().await.unwrap();
+    let targets = region.target_health(&groups[0]).await.unwrap();
+    let targets: Vec<_> = targets.iter().map(|health| health.target.id.as_str()).collect();
+    assert_eq!(targets, [last.id.as_str()]);
+
+    // The way back: it starts as the source did.
+    let images = images(&region).await;
+    assert_eq!(images.len(), 1);
+    let image = &images[0];
+    assert_eq!(image.virtualization, Some(Virtualization::Paravirtual));
+    assert_eq!(image.kernel, source.kernel);
+    assert_eq!(image.architecture, source.architecture);
+    assert_eq!(image.root_device_name, source.root_device_name);
+    let mut was: Vec<_> = source
+        .block_devices
+        .iter()
+        .map(|device| (device.device.as_str(), Some(device.delete_on_termination)))
+        .collect();
+    was.sort_unstable();
+    let mut of_image: Vec<_> = image
+        .devices
+        .iter()
+        .filter(|device| device.snapshot.is_some())
+        .map(|device| (device.device.as_str(), device.delete_on_termination))
+        .collect();
+    of_image.sort_unstable();
+    assert_eq!(of_image, was);
+    let ours: Vec<_> = image
+        .devices
+        .iter()
+        .filter_map(|device| device.snapshot.clone())
+        .collect();
+    let left = region
+        .snapshots_where(&[Filter::new("tag:comeback:run", ["*"])])
+        .await
+        .unwrap();
+    let mut left: Vec<_> = left.into_iter().map(|snapshot| snapshot.id).collect();
+    left.sort_unstable();
+    let mut ours_sorted = ours;
+    ours_sorted.sort_unstable();
+    assert_eq!(left, ours_sorted, "snapshots that no image needs");
+
+    // Nothing else is left over.
+    let volumes = region.volumes_where(&[]).await.unwrap();
+    let loose: Vec<_> = volumes.iter().filter(|volume| volume.attachments.is_empty()).collect();
+    assert!(loose.is_empty(), "{loose:?}");
+    let tagged = [Filter::new("tag:comeback:run", ["*"])];
+    assert!(region.volumes_where(&tagged).await.unwrap().is_empty());
+    let interfaces = region.interfaces_where(&[]).await.unwrap();
+    let loose: Vec<_> = interfaces
+        .iter()
+        .filter(|interface| interface.state == InterfaceState::Available)
+        .collect();
+    assert!(loose.is_empty(), "{loose:?}");
+}
+
+#[tokio::test]
+async fn the_address_is_kept_and_all_else() {
+    for volumes in [Volumes::Original, Volumes::Copy] {
+        let world = World::new(SCENARIO);
+        let (plan, run) = complete(&world, volumes).await;
+        let mut engine = world.take_up(&plan, &run).await;
+        let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+        assert_eq!(state, State::Finalized, "{:?}", world.reporter.failures());
+        check(&world, &plan).await;
+    }
+}
+
+#[tokio::test]
+async fn snapshots_are_kept_where_that_was_agreed_to_when_it_began() {
+    let world = World::new(SCENARIO);
+    let (plan, run) = complete(&world, Volumes::Original).await;
+    let mut engine = world.take_up(&plan, &run).await;
+    let keep = Keep {
+        snapshots: true,
+        source: false,
+    };
+    engine.readdress(&readdress::way(&plan, keep)).await.unwrap();
+    // Another process goes on, which was not told.
+    let mut engine = world.take_up(&plan, &run).await;
+    let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+    assert_eq!(state, State::Finalized);
+    let region = world.region(None).await;
+    let all = region
+        .snapshots_where(&[Filter::new(
+            "volume-id",
+            plan.source.volumes.iter().map(|volume| volume.id.to_string()),
+        )])
+        .await
+        .unwrap();
+    assert_eq!(all.len(), 2 * plan.source.volumes.len());
+}
+
+/// Twice is as good as once.
+#[tokio::test]
+async fn every_action_twice() {
+    let once = World::new(SCENARIO);
+    let (plan, run) = complete(&once, Volumes::Original).await;
+    let mut engine = once.take_up(&plan, &run).await;
+    kept(&mut engine, &plan, Keep::default()).await.unwrap();
+
+    let twice = World::new(SCENARIO);
+    let (plan, run) = complete(&twice, Volumes::Original).await;
+    let mut engine = twice.take_up(&plan, &run).await;
+    engine.stutter();
+    let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+    assert_eq!(state, State::Finalized, "{:?}", twice.reporter.failures());
+    check(&twice, &plan).await;
+    let differ = differences(&once.state(), &twice.state());
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+fn denied(action: &str) -> Fault {
+    let kind = FaultKind::Refuse {
+        code: "UnauthorizedOperation".to_owned(),
+        message: "You are not authorized to perform this operation.".to_owned(),
+    };
+    Fault::new(kind).action(action)
+}
+
+/// What fails before the point of no return leaves the run complete, and the target running.
+#[tokio::test]
+async fn what_fails_before_the_termination_is_taken_back() {
+    for refused in [
+        "CreateSnapshots",
+        "RegisterImage",
+        "DetachVolume",
+        "ModifyNetworkInterfaceAttribute",
+        "TerminateInstances",
+    ] {
+        let world = World::new(SCENARIO);
+        let (plan, run) = complete(&world, Volumes::Original).await;
+        let before = world.state();
+        let mut engine = world.take_up(&plan, &run).await;
+        engine.stutter();
+        world.lab.faults().set(denied(refused));
+        let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+        assert_eq!(state, State::Complete, "{refused}: {:?}", world.reporter.failures());
+        world.lab.faults().clear(None);
+        let differ = differences(&before, &world.state());
+        assert!(differ.is_empty(), "{refused}: {}", differ.join("\n"));
+        // It can be tried again, and rolled back.
+        let mut engine = world.take_up(&plan, &run).await;
+        let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+        assert_eq!(state, State::Finalized, "{refused}: {:?}", world.reporter.failures());
+        check(&world, &plan).await;
+    }
+}
+
+/// After the termination nothing is taken back: it says what stays, and goes on when it can.
+#[tokio::test]
+async fn what_fails_after_the_termination_goes_on_later() {
+    for fault in [
+        Fault::new(FaultKind::Capacity).action("RunInstances"),
+        Fault::new(FaultKind::Impaired),
+        denied("AttachVolume"),
+        denied("AssociateAddress"),
+        denied("RegisterTargets"),
+    ] {
+        let world = World::new(SCENARIO);
+        let (plan, run) = complete(&world, Volumes::Original).await;
+        let mut engine = world.take_up(&plan, &run).await;
+        world.lab.faults().set(fault.clone());
+        let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+        assert_eq!(state, State::Readdressing, "{fault:?}");
+        assert!(!world.reporter.failures().is_empty(), "{fault:?}");
+        let image = images(&world.region(None).await).await.remove(0).id;
+        let told = world.reporter.events().into_iter().any(|event| {
+            matches!(event, comeback_migrate::progress::Event::Failed { by_hand, .. }
+                if by_hand.iter().any(|command| command.contains("run-instances") && command.contains(&image)))
+        });
+        assert!(told, "{fault:?}: nobody is told of the image");
+        world.lab.faults().clear(None);
+        let mut engine = world.take_up(&plan, &run).await;
+        let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+        assert_eq!(state, State::Finalized, "{fault:?}: {:?}", world.reporter.failures());
+        check(&world, &plan).await;
+    }
+}
+
+/// Half-way only this goes on.
+#[tokio::test]
+async fn everything_else_is_refused_half_way() {
+    let world = World::new(SCENARIO);
+    let (plan, run) = complete(&world, Volumes::Original).await;
+    let mut engine = world.take_up(&plan, &run).await;
+    world
+        .lab
+        .faults()
+        .set(Fault::new(FaultKind::Capacity).action("RunInstances"));
+    kept(&mut engine, &plan, Keep::default()).await.unwrap();
+    let actions = actions_of(&plan);
+    for refused in [
+        engine.forward(&actions, OnFailure::Stop).await.unwrap_err(),
+        engine.back(&actions).await.unwrap_err(),
+        engine.decide(Keep::default()).await.unwrap_err(),
+    ] {
+        let said = refused.to_string();
+        assert!(said.contains("readdressing"), "{said}");
+        assert!(said.contains("--keep-private-ip` goes on"), "{said}");
+    }
+}
+
+/// What was started by hand after an interruption has written since.
+#[tokio::test]
+async fn a_target_that_was_started_meanwhile_is_let_run() {
+    let world = World::new(SCENARIO);
+    let (plan, run) = complete(&world, Volumes::Original).await;
+    let mut engine = world.take_up(&plan, &run).await;
+    // Its volumes cannot come off, and it cannot be started again.
+    world.lab.faults().set(denied("DetachVolume"));
+    world.lab.faults().set(denied("StartInstances"));
+    let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+    assert_eq!(state, State::Readdressing);
+    world.lab.faults().clear(None);
+    let region = world.region(None).await;
+    let target = survivor_of(&region, &run).await;
+    assert_eq!(target.state, InstanceState::Stopped);
+    region.start(&target.id).await.unwrap();
+    let snapshots = region.snapshots_where(&[]).await.unwrap().len();
+    let mut engine = world.take_up(&plan, &run).await;
+    let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+    assert_eq!(state, State::Finalized, "{:?}", world.reporter.failures());
+    assert!(snapshots > 0);
+    check(&world, &plan).await;
+}
+
+async fn survivor_of(region: &Region, run: &RunId) -> Instance {
+    let ours = [Filter::new("tag:comeback:run", [run.as_str()])];
+    region.instances_where(&ours).await.unwrap().remove(0)
+}
+
+async fn refused(world: &World, plan: &Plan, run: &RunId) -> String {
+    let before = world.state();
+    let mut engine = world.take_up(plan, run).await;
+    let error = engine
+        .readdress(&readdress::way(plan, Keep::default()))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(differences(&before, &world.state()).is_empty(), "{error}");
+    error
+}
+
+#[tokio::test]
+async fn it_is_refused_where_it_would_lose_something() {
+    let world = World::new(SCENARIO);
+    // Without an Elastic IP nobody could reach it by a public address.
+    let mut wishes = wishes();
+    wishes.verify.reach = Reach::Public;
+    let plan = world.plan("locked", &wishes).await;
+    let run = run_id();
+    let mut engine = world.begin(&plan, &run, None).await;
+    let said = engine
+        .readdress(&readdress::way(&plan, Keep::default()))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("it is not over"), "{said}");
+    engine.forward(&actions_of(&plan), OnFailure::Stop).await.unwrap();
+    assert_eq!(engine.state(), State::Complete, "{:?}", world.reporter.failures());
+    let said = refused(&world, &plan, &run).await;
+    assert!(
+        said.contains("no-public-address") && said.contains("--reach private"),
+        "{said}"
+    );
+
+    // A volume that came to the target would be left behind.
+    let (plan, run) = complete(&world, Volumes::Original).await;
+    let region = world.region(None).await;
+    let target = survivor_of(&region, &run).await;
+    let made = region
+        .create_volume(&comeback_cloud::VolumeRequest {
+            token: "more".to_owned(),
+            zone: target.zone.clone(),
+            snapshot: None,
+            size_gib: Some(1),
+            kind: "gp2".to_owned(),
+            iops: None,
+            throughput: None,
+            encrypted: None,
+            kms_key: None,
+            tags: comeback_cloud::model::Tags::default(),
+        })
+        .await
+        .unwrap();
+    region.attach_volume(&made.id, &target.id, "/dev/sdp").await.unwrap();
+    let said = refused(&world, &plan, &run).await;
+    assert!(
+        said.contains("target-changed") && said.contains(made.id.as_str()),
+        "{said}"
+    );
+    region.detach_volume(&made.id, &target.id, false).await.unwrap();
+
+    // What was finalized has no source any more; what was rolled back needs none of this.
+    world.finalized(&plan, &run).await;
+    let said = refused(&world, &plan, &run).await;
+    assert!(said.contains("is deleted, and its private address with it"), "{said}");
+}
+
+/// What an undisturbed one comes to, and how many points it has.
+async fn undisturbed() -> (Value, usize) {
+    let world = World::new(SCENARIO);
+    let (plan, run) = complete(&world, Volumes::Original).await;
+    let killer = Killer::counting();
+    let state = kept_until_killed(&world, &plan, &run, &killer).await;
+    assert_eq!(state, Some(State::Finalized), "{:?}", world.reporter.failures());
+    check(&world, &plan).await;
+    (world.state(), killer.points())
+}
+
+async fn killed_at(point: usize, expected: &Value) -> Result<(), String> {
+    let world = World::new(SCENARIO);
+    let (plan, run) = complete(&world, Volumes::Original).await;
+    let killer = Killer::at(point);
+    if let Some(state) = kept_until_killed(&world, &plan, &run, &killer).await {
+        return Err(format!("it was not killed, and is {state}"));
+    }
+    let mut engine = world.take_up(&plan, &run).await;
+    let state = kept(&mut engine, &plan, Keep::default())
+        .await
+        .map_err(|error| error.to_string())?;
+    if state != State::Finalized {
+        return Err(format!("it is {state}: {:?}", world.reporter.failures()));
+    }
+    let differ = differences(expected, &world.state());
+    if differ.is_empty() {
+        Ok(())
+    } else {
+        Err(differ.join("\n"))
+    }
+}
+
+/// Killed before and after every call and every write to the journal, from the target's stop to the last deletion.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "carries out hundreds of runs: cargo xtask test"]
+async fn killed_everywhere_and_gone_on_with() {
+    let (expected, points) = undisturbed().await;
+    assert!(points > 150, "{points} points are too few to be all");
+    eprintln!("{points} points");
+    sweep(points, |point| killed_at(point, &expected)).await;
+}
