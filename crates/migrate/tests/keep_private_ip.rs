@@ -204,6 +204,12 @@ async fn snapshots_are_kept_where_that_was_agreed_to_when_it_began() {
     assert_eq!(all.len(), 2 * plan.source.volumes.len());
 }
 
+/// The state of the account without the run's name, which the image and its snapshots bear.
+fn nameless(world: &World, run: &RunId) -> Value {
+    let text = world.state().to_string().replace(run.as_str(), "RUN");
+    serde_json::from_str(&text).unwrap()
+}
+
 /// Twice is as good as once.
 #[tokio::test]
 async fn every_action_twice() {
@@ -211,6 +217,7 @@ async fn every_action_twice() {
     let (plan, run) = complete(&once, Volumes::Original).await;
     let mut engine = once.take_up(&plan, &run).await;
     kept(&mut engine, &plan, Keep::default()).await.unwrap();
+    let expected = nameless(&once, &run);
 
     let twice = World::new(SCENARIO);
     let (plan, run) = complete(&twice, Volumes::Original).await;
@@ -219,7 +226,7 @@ async fn every_action_twice() {
     let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
     assert_eq!(state, State::Finalized, "{:?}", twice.reporter.failures());
     check(&twice, &plan).await;
-    let differ = differences(&once.state(), &twice.state());
+    let differ = differences(&expected, &nameless(&twice, &run));
     assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
 
@@ -419,7 +426,7 @@ async fn undisturbed() -> (Value, usize) {
     let state = kept_until_killed(&world, &plan, &run, &killer).await;
     assert_eq!(state, Some(State::Finalized), "{:?}", world.reporter.failures());
     check(&world, &plan).await;
-    (world.state(), killer.points())
+    (nameless(&world, &run), killer.points())
 }
 
 async fn killed_at(point: usize, expected: &Value) -> Result<(), String> {
@@ -436,12 +443,54 @@ async fn killed_at(point: usize, expected: &Value) -> Result<(), String> {
     if state != State::Finalized {
         return Err(format!("it is {state}: {:?}", world.reporter.failures()));
     }
-    let differ = differences(expected, &world.state());
+    let differ = differences(expected, &nameless(&world, &run));
     if differ.is_empty() {
         Ok(())
     } else {
         Err(differ.join("\n"))
     }
+}
+
+/// As [`killed_at`], where the termination is refused, so that all is taken back. Whoever goes on may do it then.
+async fn killed_back(point: usize, expected: &Value) -> Result<(), String> {
+    let world = World::new(SCENARIO);
+    let (plan, run) = complete(&world, Volumes::Original).await;
+    world.lab.faults().set(denied("TerminateInstances"));
+    let killer = Killer::at(point);
+    if let Some(state) = kept_until_killed(&world, &plan, &run, &killer).await {
+        return Err(format!("it was not killed, and is {state}"));
+    }
+    world.lab.faults().clear(None);
+    let mut engine = world.take_up(&plan, &run).await;
+    let state = kept(&mut engine, &plan, Keep::default())
+        .await
+        .map_err(|error| error.to_string())?;
+    if state != State::Finalized {
+        return Err(format!("it is {state}: {:?}", world.reporter.failures()));
+    }
+    // Things that were made twice have other names.
+    check(&world, &plan).await;
+    let differ = differences(expected, &nameless(&world, &run));
+    let other: Vec<_> = differ
+        .into_iter()
+        .filter(|place| !place.contains("/snapshots/") && !place.contains("/images/"))
+        .collect();
+    if other.is_empty() {
+        Ok(())
+    } else {
+        Err(other.join("\n"))
+    }
+}
+
+/// How many points there are where the termination is refused.
+async fn points_back() -> usize {
+    let world = World::new(SCENARIO);
+    let (plan, run) = complete(&world, Volumes::Original).await;
+    world.lab.faults().set(denied("TerminateInstances"));
+    let killer = Killer::counting();
+    let state = kept_until_killed(&world, &plan, &run, &killer).await;
+    assert_eq!(state, Some(State::Complete), "{:?}", world.reporter.failures());
+    killer.points()
 }
 
 /// Killed before and after every call and every write to the journal, from the target's stop to the last deletion.
@@ -450,6 +499,8 @@ async fn killed_at(point: usize, expected: &Value) -> Result<(), String> {
 async fn killed_everywhere_and_gone_on_with() {
     let (expected, points) = undisturbed().await;
     assert!(points > 150, "{points} points are too few to be all");
-    eprintln!("{points} points");
+    let back = points_back().await;
+    eprintln!("{points} points, {back} where it is taken back");
     sweep(points, |point| killed_at(point, &expected)).await;
+    sweep(back, |point| killed_back(point, &expected)).await;
 }

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use comeback_cloud::calls::{Action as Call, actions as calls};
 use comeback_cloud::ids::{ImageId, SnapshotId, VolumeId};
-use comeback_cloud::model::{Image, ImageState, InstanceState, Virtualization};
+use comeback_cloud::model::{Image, ImageState, InstanceState, Snapshot, Virtualization};
 use comeback_cloud::{ErrorKind, Filter, ImageRequest, NewDevice};
 use serde_json::Value;
 
@@ -129,8 +129,20 @@ impl Action for Snapshots {
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
+        let mut volumes = Vec::new();
+        for device in &context.plan.target.devices {
+            volumes.push(detach::volume(context, device)?);
+        }
         let mut snapshots = protect::taken(context, SNAPSHOTS).await?;
-        if snapshots.is_empty() {
+        let of = |snapshots: &[Snapshot], volume: &VolumeId| {
+            let found = snapshots
+                .iter()
+                .find(|snapshot| snapshot.volume.as_ref() == Some(volume));
+            found.cloned()
+        };
+        // They are of one moment, or of no use: some may have failed, or be deleted already where that was being taken back.
+        if volumes.iter().any(|volume| of(&snapshots, volume).is_none()) {
+            self.undo(context).await?;
             let what = format!("comeback {}: {}, at last", context.run, context.plan.instance());
             snapshots = context
                 .region
@@ -138,19 +150,15 @@ impl Action for Snapshots {
                 .await?;
         }
         let mut all = Vec::new();
-        for device in &context.plan.target.devices {
-            let volume = detach::volume(context, device)?;
-            let Some(snapshot) = snapshots
-                .iter()
-                .find(|snapshot| snapshot.volume.as_ref() == Some(&volume))
-            else {
-                return Err(ActionError::unexpected(
+        for volume in volumes {
+            let snapshot = of(&snapshots, &volume).ok_or_else(|| {
+                ActionError::unexpected(
                     format!("the snapshots have none of {volume}"),
                     "attach it to the target again, then begin again",
-                ));
-            };
-            protect::complete(context, SNAPSHOTS, snapshot).await?;
-            all.push((volume, snapshot.id.clone()));
+                )
+            })?;
+            protect::complete(context, SNAPSHOTS, &snapshot).await?;
+            all.push((volume, snapshot.id));
         }
         given(&Taken { snapshots: all })
     }
