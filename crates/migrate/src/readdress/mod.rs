@@ -21,7 +21,7 @@ mod launch;
 mod preserve;
 mod refuse;
 
-use comeback_cloud::calls::Action as Call;
+use comeback_cloud::calls::{Action as Call, actions as calls};
 use comeback_cloud::ids::{ImageId, SnapshotId, VolumeId};
 use serde::{Deserialize, Serialize};
 
@@ -133,11 +133,17 @@ pub(crate) fn calls() -> Vec<&'static Call> {
         Box::new(verify::Ports),
         Box::new(verify::Command),
     ];
-    let mut calls: Vec<_> = every.iter().flat_map(|action| action.calls()).collect();
-    calls.extend(identity::calls());
-    calls.extend(refuse::calls());
-    calls.extend(finalize::calls());
-    calls
+    let mut needed: Vec<_> = every.iter().flat_map(|action| action.calls()).collect();
+    // Places in target groups are taken, and never given back.
+    let moves = identity::calls();
+    needed.extend(
+        moves
+            .into_iter()
+            .filter(|call| call.name != calls::DEREGISTER_TARGETS.name),
+    );
+    needed.extend(refuse::calls());
+    needed.extend(finalize::calls());
+    needed
 }
 
 /// What was agreed to, and what was so then.
