@@ -72,6 +72,8 @@ pub(crate) fn command(quick: bool) -> Result<()> {
         "killed",
         "--test",
         "faults",
+        "--test",
+        "keep_private_ip",
         "--",
         "--ignored",
         "--nocapture",
