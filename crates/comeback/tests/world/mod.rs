@@ -91,11 +91,17 @@ impl World {
         said
     }
 
+    /// What the lab set for AWS clients.
+    pub fn export(&self, name: &str) -> &str {
+        let (_, value) = self.exports.iter().find(|(export, _)| export == name).unwrap();
+        value
+    }
+
     /// The lab's access keys, one for each account: `account`, `access_key`, `secret_key`.
     pub fn keys(&self) -> Vec<Value> {
-        let endpoint = self.exports.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL");
+        let endpoint = self.export("AWS_ENDPOINT_URL");
         let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
-        let mut answer = agent.get(format!("{}/lab/keys", endpoint.unwrap().1)).call().unwrap();
+        let mut answer = agent.get(format!("{}/lab/keys", endpoint)).call().unwrap();
         let keys: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
         keys.as_array().unwrap().clone()
     }
