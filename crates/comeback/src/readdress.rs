@@ -83,7 +83,7 @@ fn outlook(plan: &Plan, deletions: &[Deletion], state: State) -> String {
         .map_or_else(|| "private address".to_owned(), |address| address.to_string());
     let mut text = format!("{address} of {} is kept by terminating it:\n", source.id);
     for line in [
-        "The target stops: a second outage begins, of the length of the first as a rule, and that of the snapshots.",
+        "The target stops: a second outage begins, of minutes: the length of the first as a rule, and that of the snapshots.",
         "Snapshots of all volumes are made, and an image of them that starts as the source did. Both stay.",
         "The source is terminated. Until then what fails is taken back; from then on the way back is the image.",
         "An instance like the target starts with the source's network interface, gets the volumes, and is proven.",

@@ -290,6 +290,11 @@ async fn what_fails_after_the_termination_goes_on_later() {
                 if by_hand.iter().any(|command| command.contains("run-instances") && command.contains(&image)))
         });
         assert!(told, "{fault:?}: nobody is told of the image");
+        let misled = world.reporter.events().into_iter().any(|event| {
+            matches!(event, comeback_migrate::progress::Event::Failed { help, .. }
+                if help.contains("comeback resume") || help.contains("roll"))
+        });
+        assert!(!misled, "{fault:?}: {:?}", world.reporter.events());
         world.lab.faults().clear(None);
         let mut engine = world.take_up(&plan, &run).await;
         let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();

@@ -29,6 +29,28 @@ impl Action for Anew {
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
-        self.0.apply(&context.of_final()).await
+        let result = self.0.apply(&context.of_final()).await;
+        result.map_err(|error| advise(error, context))
+    }
+}
+
+/// What a run's action advises is of a run: it cannot be resumed or taken back here.
+fn advise(error: ActionError, context: &Context) -> ActionError {
+    let goes_on = format!("`comeback finalize {} --keep-private-ip`", context.run);
+    match error {
+        ActionError::NotProven { what, .. } => ActionError::NotProven {
+            what,
+            help: format!(
+                "{goes_on} looks again; until then the first target is there, without its volumes, and the image starts as the \
+                 source did"
+            ),
+        },
+        ActionError::Unexpected { what, help } => ActionError::Unexpected {
+            what,
+            help: help
+                .replace("`comeback resume` or `comeback rollback`", &goes_on)
+                .replace("`comeback resume`", &goes_on),
+        },
+        other => other,
     }
 }
