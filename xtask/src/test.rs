@@ -71,8 +71,6 @@ pub(crate) fn command(quick: bool) -> Result<()> {
         "--test",
         "killed",
         "--test",
-        "keep_private_ip",
-        "--test",
         "faults",
         "--test",
         "keep_private_ip",
