@@ -423,6 +423,73 @@ async fn it_is_refused_where_it_would_lose_something() {
     assert!(said.contains("is deleted, and its private address with it"), "{said}");
 }
 
+/// How many kinds of faults pass by themselves.
+const KINDS: usize = 5;
+
+fn requests(world: &World) -> u64 {
+    world.lab.calls().values().map(|calls| calls.total).sum()
+}
+
+/// What passes by itself is passed over, at every request: nothing is lost for an answer that is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "carries out hundreds of runs: cargo xtask test"]
+async fn what_passes_by_itself_is_passed_over() {
+    let world = World::new(SCENARIO);
+    let (plan, run) = complete(&world, Volumes::Original).await;
+    let first = requests(&world);
+    let mut engine = world.take_up(&plan, &run).await;
+    kept(&mut engine, &plan, Keep::default()).await.unwrap();
+    let count = usize::try_from(requests(&world) - first).unwrap();
+    let expected = nameless(&world, &run);
+    let kinds: [FaultKind; KINDS] = [
+        FaultKind::Throttle,
+        FaultKind::Internal,
+        FaultKind::Dropped,
+        FaultKind::Lost,
+        FaultKind::Lag { milliseconds: 50 },
+    ];
+    eprintln!("{count} requests");
+    sweep(count * kinds.len(), |case| {
+        let (kind, expected) = (kinds[case % kinds.len()].clone(), &expected);
+        async move {
+            let world = World::new(SCENARIO);
+            let (plan, run) = complete(&world, Volumes::Original).await;
+            let skip = u64::try_from(case / KINDS).unwrap();
+            world.lab.faults().set(Fault::new(kind.clone()).skip(skip).count(1));
+            let mut engine = world.take_up(&plan, &run).await;
+            let state = kept(&mut engine, &plan, Keep::default()).await;
+            world.lab.faults().clear(None);
+            let differ = differences(expected, &nameless(&world, &run));
+            match state {
+                Ok(State::Finalized) if differ.is_empty() => Ok(()),
+                Ok(State::Finalized) => Err(format!("{kind:?}: {}", differ.join("\n"))),
+                other => Err(format!("{kind:?}: {other:?} {:?}", world.reporter.failures())),
+            }
+        }
+    })
+    .await;
+}
+
+/// Describes that are behind the changes, all the time.
+#[tokio::test]
+async fn describes_that_lag_are_waited_out() {
+    for milliseconds in [2, 20, 60] {
+        let world = World::new(SCENARIO);
+        let (plan, run) = complete(&world, Volumes::Original).await;
+        world.lab.faults().set(Fault::new(FaultKind::Lag { milliseconds }));
+        let mut engine = world.take_up(&plan, &run).await;
+        let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+        assert_eq!(
+            state,
+            State::Finalized,
+            "{milliseconds} ms: {:?}",
+            world.reporter.failures()
+        );
+        world.lab.faults().clear(None);
+        check(&world, &plan).await;
+    }
+}
+
 /// What an undisturbed one comes to, and how many points it has.
 async fn undisturbed() -> (Value, usize) {
     let world = World::new(SCENARIO);

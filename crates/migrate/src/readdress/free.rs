@@ -1,6 +1,7 @@
 //! The volumes come off the target, and the source's primary interface is freed: the point of no return.
 
 use async_trait::async_trait;
+use comeback_cloud::ErrorKind;
 use comeback_cloud::calls::{Action as Call, actions as calls};
 use comeback_cloud::model::{Instance, InstanceState, InterfaceState};
 use serde_json::Value;
@@ -49,15 +50,24 @@ impl Action for Vacate {
     /// Somebody may have started the target after an interruption. It has written since its snapshots were taken, then, and
     /// nothing may be torn off it.
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
-        let target = protect::instance(&context.region, &host::host(context)?.instance).await?;
-        if target.state != InstanceState::Stopped {
-            return Err(ActionError::unexpected(
-                format!(
-                    "{} is {}: it was started after its snapshots were taken",
-                    target.id, target.state
-                ),
-                "everything was taken back; begin again when it may be stopped",
-            ));
+        let target = host::host(context)?.instance;
+        let stopped = |now: &Instance| (now.state == InstanceState::Stopped).then_some(());
+        // An answer from before its stop says the same, for a while.
+        match context
+            .region
+            .instance_when(&target, context.patience.consistency, stopped)
+            .await
+        {
+            Err(error) if error.kind == ErrorKind::Late => {
+                return Err(ActionError::unexpected(
+                    format!(
+                        "{target} was started after its snapshots were taken ({})",
+                        error.message
+                    ),
+                    "everything was taken back; begin again when it may be stopped",
+                ));
+            }
+            other => other?,
         }
         self.volume.undo(context).await?;
         Ok(Value::Null)
