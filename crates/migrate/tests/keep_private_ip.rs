@@ -6,12 +6,14 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use comeback_cloud::model::{GroupName, Image, Instance, InstanceState, InterfaceState, Virtualization};
 use comeback_cloud::{Filter, Region};
 use comeback_lab::{Fault, FaultKind};
 use comeback_migrate::engine::{Engine, OnFailure, RunError, Watch};
 use comeback_migrate::finalize::Keep;
+use comeback_migrate::journal::Progress;
 use comeback_migrate::plan::{Plan, Reach, Volumes};
 use comeback_migrate::readdress;
 use comeback_migrate::run::{RunId, State};
@@ -326,28 +328,98 @@ async fn everything_else_is_refused_half_way() {
     }
 }
 
-/// What was started by hand after an interruption has written since.
-#[tokio::test]
-async fn a_target_that_was_started_meanwhile_is_let_run() {
-    let world = World::new(SCENARIO);
-    let (plan, run) = complete(&world, Volumes::Original).await;
-    let mut engine = world.take_up(&plan, &run).await;
-    // Its volumes cannot come off, and it cannot be started again.
-    world.lab.faults().set(denied("DetachVolume"));
-    world.lab.faults().set(denied("StartInstances"));
-    let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+/// Ends where the image is registered, and the volumes are still at the target.
+async fn interrupted(world: &World, plan: &Plan, run: &RunId, taking_back: &[&str]) {
+    let mut engine = world.take_up(plan, run).await;
+    for action in [&["DetachVolume"], taking_back].concat() {
+        world.lab.faults().set(denied(action));
+    }
+    let state = kept(&mut engine, plan, Keep::default()).await.unwrap();
     assert_eq!(state, State::Readdressing);
     world.lab.faults().clear(None);
-    let region = world.region(None).await;
-    let target = survivor_of(&region, &run).await;
-    assert_eq!(target.state, InstanceState::Stopped);
-    region.start(&target.id).await.unwrap();
-    let snapshots = region.snapshots_where(&[]).await.unwrap().len();
-    let mut engine = world.take_up(&plan, &run).await;
-    let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
-    assert_eq!(state, State::Finalized, "{:?}", world.reporter.failures());
-    assert!(snapshots > 0);
-    check(&world, &plan).await;
+}
+
+/// What was started by hand after an interruption has written since: the image has to be of what it is at last.
+#[tokio::test]
+async fn a_target_that_was_started_meanwhile_is_preserved_anew() {
+    for taking_back in [
+        &["StartInstances"][..],
+        &["StartInstances", "DeleteSnapshot"],
+        &["StartInstances", "DeleteSnapshot", "DeregisterImage"],
+    ] {
+        for is_stopped_again in [false, true] {
+            let world = World::new(SCENARIO);
+            let (plan, run) = complete(&world, Volumes::Original).await;
+            interrupted(&world, &plan, &run, taking_back).await;
+            let region = world.region(None).await;
+            let target = survivor_of(&region, &run).await;
+            assert_eq!(target.state, InstanceState::Stopped);
+            // Times are told in seconds.
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+            region.start(&target.id).await.unwrap();
+            if is_stopped_again {
+                region.stop(&target.id, false).await.unwrap();
+            }
+            let mut engine = world.take_up(&plan, &run).await;
+            let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+            assert_eq!(state, State::Finalized, "{:?}", world.reporter.failures());
+            check(&world, &plan).await;
+            is_of_the_last_moment(&region, &target).await;
+        }
+    }
+}
+
+/// The same, where the program was killed: nothing was being taken back.
+#[tokio::test]
+async fn a_target_that_was_started_after_a_kill_is_preserved_anew() {
+    for is_stopped_again in [false, true] {
+        // Somewhere between the image and the first volume that comes off.
+        let mut found = None;
+        for point in (30..).step_by(2) {
+            let world = World::new(SCENARIO);
+            let (plan, run) = complete(&world, Volumes::Original).await;
+            kept_until_killed(&world, &plan, &run, &Killer::at(point)).await;
+            let record = world.journal().record(&run).unwrap();
+            if matches!(record.progress(readdress::Registered::ID), Some(Progress::Done(_))) {
+                found = Some((world, plan, run));
+                break;
+            }
+        }
+        let (world, plan, run) = found.unwrap();
+        let region = world.region(None).await;
+        let target = survivor_of(&region, &run).await;
+        assert_eq!(target.block_devices.len(), 3, "nothing came off yet");
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        region.start(&target.id).await.unwrap();
+        if is_stopped_again {
+            region.stop(&target.id, false).await.unwrap();
+        }
+        let mut engine = world.take_up(&plan, &run).await;
+        let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+        assert_eq!(state, State::Complete, "all is taken back");
+        let failures = world.reporter.failures();
+        assert!(
+            failures
+                .iter()
+                .any(|failure| failure.contains("was started after its snapshots")),
+            "{failures:?}"
+        );
+        let mut engine = world.take_up(&plan, &run).await;
+        let state = kept(&mut engine, &plan, Keep::default()).await.unwrap();
+        assert_eq!(state, State::Finalized, "{:?}", world.reporter.failures());
+        check(&world, &plan).await;
+        is_of_the_last_moment(&region, &target).await;
+    }
+}
+
+/// The snapshots of the image are younger than the target's last start.
+async fn is_of_the_last_moment(region: &Region, target: &Instance) {
+    let ours = [Filter::new("tag:comeback:action", ["readdress/snapshots"])];
+    let snapshots = region.snapshots_where(&ours).await.unwrap();
+    assert_eq!(snapshots.len(), 3);
+    // What the target said was before it was started again, more than a second ago.
+    let before = target.launch_time.unwrap() + Duration::from_secs(1);
+    assert!(snapshots.iter().all(|snapshot| snapshot.started.unwrap() >= before));
 }
 
 async fn survivor_of(region: &Region, run: &RunId) -> Instance {

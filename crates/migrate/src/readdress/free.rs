@@ -3,9 +3,11 @@
 use async_trait::async_trait;
 use comeback_cloud::ErrorKind;
 use comeback_cloud::calls::{Action as Call, actions as calls};
+use comeback_cloud::ids::InstanceId;
 use comeback_cloud::model::{Instance, InstanceState, InterfaceState};
 use serde_json::Value;
 
+use super::preserve;
 use crate::action::{Action, ActionError, Context};
 use crate::actions::{assemble, host, identity, protect};
 use crate::plan::Device;
@@ -43,7 +45,7 @@ impl Action for Vacate {
 
     fn calls(&self) -> Vec<&'static Call> {
         let mut calls = self.volume.calls();
-        calls.push(&calls::DESCRIBE_INSTANCES);
+        calls.extend([&calls::DESCRIBE_INSTANCES, &calls::DESCRIBE_SNAPSHOTS]);
         calls
     }
 
@@ -58,16 +60,11 @@ impl Action for Vacate {
             .instance_when(&target, context.patience.consistency, stopped)
             .await
         {
-            Err(error) if error.kind == ErrorKind::Late => {
-                return Err(ActionError::unexpected(
-                    format!(
-                        "{target} was started after its snapshots were taken ({})",
-                        error.message
-                    ),
-                    "everything was taken back; begin again when it may be stopped",
-                ));
-            }
+            Err(error) if error.kind == ErrorKind::Late => return Err(was_started(&target)),
             other => other?,
+        }
+        if preserve::is_stale(context).await? {
+            return Err(was_started(&target));
         }
         self.volume.undo(context).await?;
         Ok(Value::Null)
@@ -91,6 +88,13 @@ impl Action for Vacate {
         };
         host::host(context).map(attach).into_iter().collect()
     }
+}
+
+fn was_started(target: &InstanceId) -> ActionError {
+    ActionError::unexpected(
+        format!("{target} was started after its snapshots were taken"),
+        "everything was taken back; begin again when it may be stopped",
+    )
 }
 
 /// Tells the source's primary interface to outlive it.

@@ -121,10 +121,13 @@ impl Action for Snapshots {
 
     fn calls(&self) -> Vec<&'static Call> {
         vec![
+            &calls::DESCRIBE_INSTANCES,
             &calls::DESCRIBE_SNAPSHOTS,
             &calls::CREATE_SNAPSHOTS,
             &calls::CREATE_TAGS,
             &calls::DELETE_SNAPSHOT,
+            &calls::DESCRIBE_IMAGES,
+            &calls::DEREGISTER_IMAGE,
         ]
     }
 
@@ -140,8 +143,11 @@ impl Action for Snapshots {
                 .find(|snapshot| snapshot.volume.as_ref() == Some(volume));
             found.cloned()
         };
-        // They are of one moment, or of no use: some may have failed, or be deleted already where that was being taken back.
-        if volumes.iter().any(|volume| of(&snapshots, volume).is_none()) {
+        // They are of one moment, and the last, or of no use: some may have failed, or be deleted already where that was being
+        // taken back.
+        let some_are_gone = volumes.iter().any(|volume| of(&snapshots, volume).is_none());
+        if some_are_gone || are_stale(context, &snapshots).await? {
+            Register.undo(context).await?;
             self.undo(context).await?;
             let what = format!("comeback {}: {}, at last", context.run, context.plan.instance());
             snapshots = context
@@ -188,6 +194,19 @@ impl Action for Snapshots {
             .map(delete)
             .collect()
     }
+}
+
+/// Whether the target was started after snapshots of it were taken: it has written since.
+async fn are_stale(context: &Context, snapshots: &[Snapshot]) -> Result<bool, ActionError> {
+    let target = protect::instance(&context.region, &host::host(context)?.instance).await?;
+    Ok(snapshots
+        .iter()
+        .any(|snapshot| snapshot.started < target.launch_time && snapshot.started.is_some()))
+}
+
+/// As [`are_stale`], of those that the image was made of.
+pub(super) async fn is_stale(context: &Context) -> Result<bool, ActionError> {
+    are_stale(context, &protect::taken(context, SNAPSHOTS).await?).await
 }
 
 /// Makes the image. `finalize` leaves it and its snapshots alone.
