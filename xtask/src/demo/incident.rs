@@ -264,7 +264,10 @@ impl Incident {
     /// One instance, by its id or name. A name is the source's until it has moved.
     fn instance(&self, name: &str) -> Result<Value> {
         let mut found = self.instances()?.into_values().filter(|instance| {
-            instance["id"] == name || (instance["name"] == name && instance["state"] != "terminated")
+            instance["id"] == name
+                || (instance["name"] == name
+                    && instance["state"] != "terminated"
+                    && instance["state"] != "shutting-down")
         });
         found.next().with_context(|| format!("the lab has no instance {name}"))
     }
