@@ -103,6 +103,13 @@ pub async fn list(context: &Context, state: State, keep: Keep) -> Result<Vec<Del
             volumes.insert((volume.id.clone(), why));
         }
     }
+    if state == State::Readdressing
+        && let Some(last) = context.earlier::<Launched>(readdress::LAUNCH)?
+    {
+        // By the journal: a describe that lags may show it at its instance, or not at all.
+        volumes.retain(|(id, _)| *id != last.root);
+        volumes.insert((last.root, "the root that the final instance came with".to_owned()));
+    }
     if state != State::RolledBack
         && context.plan.volumes == Volumes::Copy
         && (state == State::Readdressing || !keep.source)
