@@ -29,6 +29,7 @@ pub mod policy;
 pub mod progress;
 pub mod readdress;
 pub mod run;
+mod snapshots;
 pub mod ssh;
 pub mod step;
 pub mod stopgap;

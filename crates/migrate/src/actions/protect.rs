@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use comeback_cloud::Region;
 use comeback_cloud::calls::{Action as Call, actions as calls};
 use comeback_cloud::ids::{InstanceId, SnapshotId, VolumeId};
-use comeback_cloud::model::{AutoRecovery, Instance, RebootMigration, Snapshot, SnapshotState};
-use comeback_cloud::{Filter, Region};
+use comeback_cloud::model::{AutoRecovery, Instance, RebootMigration, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::action::{Action, ActionError, Context, TAG_ACTION, TAG_RUN, given};
+use crate::action::{Action, ActionError, Context, given};
 use crate::lease;
 use crate::progress::Event;
+use crate::snapshots;
 use crate::step::Step;
 
 /// The source, as it is now.
@@ -229,38 +230,20 @@ impl Action for Snapshots {
     // No undo: snapshots are kept until `finalize`, whatever happens.
 }
 
-/// Snapshots that an action made earlier. `CreateSnapshots` has no token, so they are known by their tags.
+/// Snapshots that an action made earlier.
 pub(crate) async fn taken(context: &Context, action: &str) -> Result<Vec<Snapshot>, ActionError> {
-    let filters = [
-        Filter::new(format!("tag:{TAG_RUN}"), [context.run.as_str()]),
-        Filter::new(format!("tag:{TAG_ACTION}"), [action]),
-    ];
-    let mut found = context.region.snapshots_where(&filters).await?;
-    // A failed one is no snapshot; with the next set it is taken again.
-    found.retain(|snapshot| snapshot.state != SnapshotState::Error);
-    Ok(found)
+    Ok(snapshots::taken(&context.region, &context.run, action).await?)
 }
 
 /// Waits until a snapshot is complete.
 pub(crate) async fn complete(context: &Context, action: &str, snapshot: &Snapshot) -> Result<(), ActionError> {
-    let mut shown = None;
-    let outcome = context
-        .region
-        .snapshot_when(&snapshot.id, context.patience.snapshot, |now| {
-            if shown != Some(now.progress) {
-                shown = Some(now.progress);
-                context.reporter.tell(Event::Goes {
-                    action: action.to_owned(),
-                    what: format!("{} is at {} %", now.id, now.progress),
-                });
-            }
-            match now.state {
-                SnapshotState::Completed => Some(Ok(())),
-                SnapshotState::Error => Some(Err(now.state_message.clone().unwrap_or_default())),
-                _ => None,
-            }
-        })
-        .await?;
+    let tell = |what| {
+        context.reporter.tell(Event::Goes {
+            action: action.to_owned(),
+            what,
+        });
+    };
+    let outcome = snapshots::complete(&context.region, &snapshot.id, context.patience.snapshot, tell).await?;
     outcome.map_err(|message| {
         ActionError::unexpected(
             format!("snapshot {} failed: {message}", snapshot.id),

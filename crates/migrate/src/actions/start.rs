@@ -1,9 +1,12 @@
 //! Step 9: the host, with the source's root as its own, is the target, and starts.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use comeback_cloud::calls::{Action as Call, actions as calls};
 use comeback_cloud::ids::InstanceId;
 use comeback_cloud::model::{Instance, InstanceState};
+use comeback_cloud::{CloudError, Region};
 use serde_json::Value;
 
 use super::host::launched;
@@ -25,6 +28,21 @@ pub(crate) async fn start(context: &Context, id: &InstanceId) -> Result<(), Acti
 
 /// Waits until an instance runs. One that falls back has a reason.
 pub(crate) async fn running(context: &Context, id: &InstanceId) -> Result<(), ActionError> {
+    let outcome = comes_up(&context.region, id, context.patience.change).await?;
+    outcome.map_err(|reason| {
+        ActionError::unexpected(
+            format!("{id} does not start: {reason}"),
+            "the reason is EC2's own; a key that may not be used and a volume that is gone are the usual ones",
+        )
+    })
+}
+
+/// Waits until an instance runs, or has fallen back, for which EC2 has a reason.
+pub(crate) async fn comes_up(
+    region: &Region,
+    id: &InstanceId,
+    within: Duration,
+) -> Result<Result<(), String>, CloudError> {
     let mut was_pending = false;
     let running = |now: &Instance| match now.state {
         InstanceState::Running => Some(Ok(())),
@@ -38,16 +56,7 @@ pub(crate) async fn running(context: &Context, id: &InstanceId) -> Result<(), Ac
         }
         _ => None,
     };
-    let outcome = context
-        .region
-        .instance_when(id, context.patience.change, running)
-        .await?;
-    outcome.map_err(|reason| {
-        ActionError::unexpected(
-            format!("{id} does not start: {reason}"),
-            "the reason is EC2's own; a key that may not be used and a volume that is gone are the usual ones",
-        )
-    })
+    region.instance_when(id, within, running).await
 }
 
 /// Starts the target.

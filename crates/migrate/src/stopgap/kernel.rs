@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use comeback_cloud::ids::{InstanceId, KernelId, SnapshotId, VolumeId};
 use comeback_cloud::kernels::{Kernel, Successor};
-use comeback_cloud::model::{AddressOwner, Instance, InstanceState, Snapshot, SnapshotState, Volume};
-use comeback_cloud::{CloudError, ErrorKind, Filter, Region};
+use comeback_cloud::model::{AddressOwner, Instance, InstanceState, Snapshot, Volume};
+use comeback_cloud::{CloudError, ErrorKind, Region};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
@@ -18,11 +18,13 @@ use super::record::{Bumped, Kept};
 use super::watch::{Watched, watch};
 use super::{Records, StopgapError};
 use crate::action::{ActionError, Patience, Retry, TAG_ACTION, TAG_RUN};
+use crate::actions::start;
 use crate::lease;
 use crate::plan::Source;
 use crate::plan::gather::scaling;
 use crate::plan::refuse;
 use crate::run::RunId;
+use crate::snapshots;
 
 /// The action of the snapshots, in their tag.
 const SNAPSHOTS: &str = "bump-kernel/snapshots";
@@ -408,13 +410,7 @@ impl Change<'_> {
     /// Snapshots of all volumes, complete.
     async fn snapshots(&self) -> Result<Vec<SnapshotId>, StopgapError> {
         let (region, plan) = (self.region, self.plan);
-        let filters = [
-            Filter::new(format!("tag:{TAG_RUN}"), [plan.run.as_str()]),
-            Filter::new(format!("tag:{TAG_ACTION}"), [SNAPSHOTS]),
-        ];
-        let mut found = region.snapshots_where(&filters).await?;
-        // A failed one is no snapshot.
-        found.retain(|snapshot| snapshot.state != SnapshotState::Error);
+        let mut found = snapshots::taken(region, &plan.run, SNAPSHOTS).await?;
         if found.is_empty() {
             (self.tell)("taking snapshots of all of its volumes");
             let tags = [
@@ -441,21 +437,8 @@ impl Change<'_> {
     }
 
     async fn complete(&self, snapshot: &Snapshot) -> Result<(), StopgapError> {
-        let mut shown = None;
-        let outcome = self
-            .region
-            .snapshot_when(&snapshot.id, self.patience.snapshot, |now| {
-                if shown != Some(now.progress) {
-                    shown = Some(now.progress);
-                    (self.tell)(&format!("{} is at {} %", now.id, now.progress));
-                }
-                match now.state {
-                    SnapshotState::Completed => Some(Ok(())),
-                    SnapshotState::Error => Some(Err(now.state_message.clone().unwrap_or_default())),
-                    _ => None,
-                }
-            })
-            .await?;
+        let tell = |what: String| (self.tell)(&what);
+        let outcome = snapshots::complete(self.region, &snapshot.id, self.patience.snapshot, tell).await?;
         outcome.map_err(|message| {
             StopgapError::failed(
                 format!("snapshot {} failed: {message}", snapshot.id),
@@ -500,20 +483,7 @@ impl Change<'_> {
                 _ => error.into(),
             })?;
         }
-        let mut was_pending = false;
-        let running = |now: &Instance| match now.state {
-            InstanceState::Running => Some(Ok(())),
-            InstanceState::Pending => {
-                was_pending = true;
-                None
-            }
-            // Before it was seen on its way, this may be an old answer.
-            InstanceState::Stopped | InstanceState::Terminated if was_pending => {
-                Some(Err(now.state_reason.clone().unwrap_or_else(|| now.state.to_string())))
-            }
-            _ => None,
-        };
-        let outcome = region.instance_when(id, self.patience.change, running).await?;
+        let outcome = start::comes_up(region, id, self.patience.change).await?;
         outcome.map_err(|reason| {
             StopgapError::failed(
                 format!("{id} does not start: {reason}"),
