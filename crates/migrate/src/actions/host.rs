@@ -105,26 +105,12 @@ impl Action for Launch {
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
-        let instance = match self.find(context).await? {
-            Some(found) => found,
-            None => {
-                let request = request(context, LAUNCH, Self::network(context)?)?;
-                context.region.run_instance(&request).await?
-            }
-        };
-        if instance.state == InstanceState::Stopped {
-            // Somebody stopped it, or an earlier attempt was undone.
-            start::start(context, &instance.id).await?;
-        } else {
-            start::running(context, &instance.id).await?;
-        }
-        let now = protect::instance(&context.region, &instance.id).await?;
-        given(&describe(&now)?)
+        launch(context, LAUNCH, Self::network).await
     }
 
     /// Stops it. It is kept until `finalize`, which deletes what a run has made.
     async fn undo(&self, context: &Context) -> Result<(), ActionError> {
-        match self.find(context).await? {
+        match find(context, LAUNCH).await? {
             Some(host) => stop::stop(context, LAUNCH, &host.id).await,
             None => Ok(()),
         }
@@ -136,14 +122,6 @@ impl Action for Launch {
 }
 
 impl Launch {
-    /// The host, if this run launched one: its token is good for a while only, its tag for ever.
-    async fn find(&self, context: &Context) -> Result<Option<Instance>, ActionError> {
-        if let Some(launched) = context.earlier::<Launched>(LAUNCH)? {
-            return Ok(Some(protect::instance(&context.region, &launched.instance).await?));
-        }
-        launched_by(context, LAUNCH).await
-    }
-
     fn network(context: &Context) -> Result<NetworkUse, ActionError> {
         let plan = &context.plan;
         let source = &plan.source.instance;
@@ -162,8 +140,38 @@ impl Launch {
     }
 }
 
+/// Launches an instance in this network by an action, or takes the one that it launched earlier, and waits until it runs.
+pub(crate) async fn launch(
+    context: &Context,
+    action: &str,
+    network: impl FnOnce(&Context) -> Result<NetworkUse, ActionError>,
+) -> Result<Value, ActionError> {
+    let instance = match find(context, action).await? {
+        Some(found) => found,
+        None => {
+            let request = request(context, action, network(context)?)?;
+            context.region.run_instance(&request).await?
+        }
+    };
+    if instance.state == InstanceState::Stopped {
+        // Somebody stopped it, or an earlier attempt was undone.
+        start::start(context, &instance.id).await?;
+    } else {
+        start::running(context, &instance.id).await?;
+    }
+    given(&describe(&protect::instance(&context.region, &instance.id).await?)?)
+}
+
+/// The instance that an action launched, if it did: its token is good for a while only, its tags for ever.
+async fn find(context: &Context, action: &str) -> Result<Option<Instance>, ActionError> {
+    if let Some(launched) = context.earlier::<Launched>(action)? {
+        return Ok(Some(protect::instance(&context.region, &launched.instance).await?));
+    }
+    launched_by(context, action).await
+}
+
 /// The instance that an action of this run launched, unless it is gone.
-pub(crate) async fn launched_by(context: &Context, action: &str) -> Result<Option<Instance>, ActionError> {
+async fn launched_by(context: &Context, action: &str) -> Result<Option<Instance>, ActionError> {
     let ours = [
         Filter::new(format!("tag:{TAG_RUN}"), [context.run.as_str()]),
         Filter::new(format!("tag:{TAG_ACTION}"), [action]),
@@ -175,7 +183,7 @@ pub(crate) async fn launched_by(context: &Context, action: &str) -> Result<Optio
 }
 
 /// What an action launches: an instance of the target's type that has all that the source is known by, but for its disks.
-pub(crate) fn request(context: &Context, action: &str, network: NetworkUse) -> Result<RunRequest, ActionError> {
+fn request(context: &Context, action: &str, network: NetworkUse) -> Result<RunRequest, ActionError> {
     let plan = &context.plan;
     let source = &plan.source.instance;
     let mut tags = source.tags.clone();
@@ -201,7 +209,7 @@ pub(crate) fn request(context: &Context, action: &str, network: NetworkUse) -> R
 }
 
 /// What the journal keeps of an instance that was launched.
-pub(crate) fn describe(instance: &Instance) -> Result<Launched, ActionError> {
+fn describe(instance: &Instance) -> Result<Launched, ActionError> {
     let missing = |what: &str| {
         ActionError::unexpected(
             format!("{} has no {what}", instance.id),

@@ -54,15 +54,8 @@ pub fn all(plan: &Plan) -> Vec<Box<dyn Action>> {
     actions.extend([
         Box::new(assemble::Attributes) as Box<dyn Action>,
         Box::new(start::Target),
-        Box::new(verify::Checks),
-        Box::new(verify::Login),
     ]);
-    if !plan.verify.ports.is_empty() {
-        actions.push(Box::new(verify::Ports));
-    }
-    if plan.verify.command.is_some() {
-        actions.push(Box::new(verify::Command));
-    }
+    actions.extend(verify::all(plan));
     actions.extend(identity::all(plan));
     actions
 }
@@ -94,12 +87,9 @@ pub(crate) fn calls() -> Vec<&'static Call> {
         Box::new(assemble::Volume { device: device() }),
         Box::new(assemble::Attributes),
         Box::new(start::Target),
-        Box::new(verify::Checks),
-        Box::new(verify::Login),
-        Box::new(verify::Ports),
-        Box::new(verify::Command),
     ];
     let mut calls: Vec<_> = every.iter().flat_map(|action| action.calls()).collect();
+    calls.extend(verify::calls());
     calls.extend(identity::calls());
     calls
 }

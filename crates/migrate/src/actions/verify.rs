@@ -15,11 +15,30 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::host::{door, launched};
 use crate::action::{Action, ActionError, Context};
+use crate::plan::Plan;
 use crate::progress::Event;
 use crate::step::Step;
 
 /// How long one try to connect to a port may take.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// What proves a plan's target, in order.
+pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Action>> {
+    let mut actions: Vec<Box<dyn Action>> = vec![Box::new(Checks), Box::new(Login)];
+    if !plan.verify.ports.is_empty() {
+        actions.push(Box::new(Ports));
+    }
+    if plan.verify.command.is_some() {
+        actions.push(Box::new(Command));
+    }
+    actions
+}
+
+/// The calls of all of these.
+pub(crate) fn calls() -> Vec<&'static Call> {
+    let every: [&dyn Action; 4] = [&Checks, &Login, &Ports, &Command];
+    every.iter().flat_map(|action| action.calls()).collect()
+}
 
 fn within(context: &Context) -> Duration {
     Duration::from_secs(context.plan.verify.within_s)

@@ -162,6 +162,7 @@ pub fn of(plan: &Plan, store_gb: u64, outlook: &Outlook) -> Vec<Notice> {
         );
     }
     for event in outlook.events(&source.id) {
+        let minute = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M UTC");
         let longest = jiff::SignedDuration::from_secs(i64::try_from(plan.downtime_s.longest).unwrap_or(i64::MAX));
         let over = plan.made.checked_add(longest).unwrap_or(jiff::Timestamp::MAX);
         let (level, text, remedy) = match event.not_before {
@@ -170,7 +171,7 @@ pub fn of(plan: &Plan, store_gb: u64, outlook: &Outlook) -> Vec<Notice> {
                 format!(
                     "{}, not before {}: it is of the source, and strikes nothing once the target has its volumes",
                     event.code,
-                    at.strftime("%Y-%m-%d %H:%M UTC")
+                    minute(at)
                 ),
                 "migrate before then",
             ),
@@ -179,10 +180,7 @@ pub fn of(plan: &Plan, store_gb: u64, outlook: &Outlook) -> Vec<Notice> {
                 format!(
                     "{}{}: it may strike while the migration goes on",
                     event.code,
-                    at.map_or_else(String::new, |at| format!(
-                        ", not before {}",
-                        at.strftime("%Y-%m-%d %H:%M UTC")
-                    ))
+                    at.map_or_else(String::new, |at| format!(", not before {}", minute(at)))
                 ),
                 "put it off first (comeback postpone), or stop the instance now",
             ),

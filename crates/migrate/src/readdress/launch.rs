@@ -2,29 +2,19 @@
 
 use async_trait::async_trait;
 use comeback_cloud::calls::{Action as Call, actions as calls};
-use comeback_cloud::model::{Instance, InstanceState, Interface};
+use comeback_cloud::model::Interface;
 use comeback_cloud::{InterfaceUse, NetworkUse};
 use serde_json::Value;
 
-use crate::action::{Action, ActionError, Context, given};
-use crate::actions::host::{self, Launched, launched};
-use crate::actions::{identity, protect, start, stop};
+use crate::action::{Action, ActionError, Context};
+use crate::actions::host::{self, launched};
+use crate::actions::{identity, stop};
 use crate::step::Step;
 
 pub(crate) const LAUNCH: &str = "readdress/launch";
 
 /// Launches the final instance and waits until it runs.
 pub(super) struct Launch;
-
-impl Launch {
-    /// It, if it was launched: its token is good for a while only, its tags for ever.
-    async fn find(context: &Context) -> Result<Option<Instance>, ActionError> {
-        if let Some(launched) = context.earlier::<Launched>(LAUNCH)? {
-            return Ok(Some(protect::instance(&context.region, &launched.instance).await?));
-        }
-        host::launched_by(context, LAUNCH).await
-    }
-}
 
 #[async_trait]
 impl Action for Launch {
@@ -50,25 +40,14 @@ impl Action for Launch {
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
-        let instance = match Self::find(context).await? {
-            Some(found) => found,
-            None => {
-                // It brings its subnet, groups and addresses along; no public one can be asked for with it.
-                let network = NetworkUse::Interfaces(vec![InterfaceUse::Existing {
-                    id: identity::source_interface(&context.plan)?,
-                    device_index: 0,
-                }]);
-                let request = host::request(context, LAUNCH, network)?;
-                context.region.run_instance(&request).await?
-            }
+        // It brings its subnet, groups and addresses along; no public one can be asked for with it.
+        let network = |context: &Context| {
+            Ok(NetworkUse::Interfaces(vec![InterfaceUse::Existing {
+                id: identity::source_interface(&context.plan)?,
+                device_index: 0,
+            }]))
         };
-        if instance.state == InstanceState::Stopped {
-            start::start(context, &instance.id).await?;
-        } else {
-            start::running(context, &instance.id).await?;
-        }
-        let now = protect::instance(&context.region, &instance.id).await?;
-        given(&host::describe(&now)?)
+        host::launch(context, LAUNCH, network).await
     }
 }
 

@@ -75,17 +75,8 @@ pub fn way(plan: &Plan, keep: Keep) -> Way {
     // Before it starts: by its public address it may have to be reached to be proven.
     anew.extend(identity::private_addresses(plan));
     anew.extend(identity::elastic_ips(plan));
-    anew.extend([
-        Box::new(start::Target) as Box<dyn Action>,
-        Box::new(verify::Checks),
-        Box::new(verify::Login),
-    ]);
-    if !plan.verify.ports.is_empty() {
-        anew.push(Box::new(verify::Ports));
-    }
-    if plan.verify.command.is_some() {
-        anew.push(Box::new(verify::Command));
-    }
+    anew.push(Box::new(start::Target));
+    anew.extend(verify::all(plan));
     anew.extend(identity::interfaces(plan));
     anew.extend(identity::balancers(plan));
     after.extend(
@@ -128,10 +119,6 @@ pub(crate) fn calls() -> Vec<&'static Call> {
         Box::new(assemble::Volume { device: device() }),
         Box::new(assemble::Attributes),
         Box::new(start::Target),
-        Box::new(verify::Checks),
-        Box::new(verify::Login),
-        Box::new(verify::Ports),
-        Box::new(verify::Command),
     ];
     let mut needed: Vec<_> = every.iter().flat_map(|action| action.calls()).collect();
     // Places in target groups are taken, and never given back.
@@ -141,6 +128,7 @@ pub(crate) fn calls() -> Vec<&'static Call> {
             .into_iter()
             .filter(|call| call.name != calls::DEREGISTER_TARGETS.name),
     );
+    needed.extend(verify::calls());
     needed.extend(refuse::calls());
     needed.extend(finalize::calls());
     needed
