@@ -141,8 +141,8 @@ fn unproven(seen: &Seen, problem: Option<&Problem>) -> Option<String> {
         _ => "it is paravirtual, and nothing of this proves its next boot".to_owned(),
     };
     Some(format!(
-        "{says}: do not reboot or stop it before `comeback plan {} --region {}`",
-        seen.instance.id, seen.region
+        "{says}: do not reboot or stop it before `{}`",
+        seen.command("plan")
     ))
 }
 
@@ -153,8 +153,8 @@ fn held(seen: &Seen) -> Option<String> {
         && seen.instance.maintenance_options.auto_recovery != AutoRecovery::Disabled;
     moves.then(|| {
         format!(
-            "automatic recovery would move it to another host, where it boots: `comeback hold {} --region {}` keeps that away",
-            seen.instance.id, seen.region
+            "automatic recovery would move it to another host, where it boots: `{}` keeps that away",
+            seen.command("hold")
         )
     })
 }

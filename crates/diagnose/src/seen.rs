@@ -50,6 +50,11 @@ impl Seen {
         self.instance.virtualization == Virtualization::Paravirtual
     }
 
+    /// How a command of this program is typed for it.
+    pub(crate) fn command(&self, verb: &str) -> String {
+        format!("comeback {verb} {} --region {}", self.instance.id, self.region)
+    }
+
     /// The version of its PV-GRUB, if that is what loads its kernel.
     pub fn pv_grub(&self) -> Option<Version> {
         match self.kernel.as_ref()? {

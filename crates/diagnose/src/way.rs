@@ -90,7 +90,7 @@ pub(crate) fn of(seen: &Seen, reading: Option<&Reading>, problem: Option<&Proble
         _ => {}
     }
     if waiting.right {
-        return advice(Way::Wait, waiting.why.clone()).with(comeback("rescue", seen));
+        return advice(Way::Wait, waiting.why.clone()).with(seen.command("rescue"));
     }
     if instance.root_device_type == RootDeviceType::InstanceStore {
         return advice(
@@ -122,8 +122,8 @@ fn pv(seen: &Seen, reading: Option<&Reading>, problem: &Problem) -> Advice {
     }
     if let Some(why) = newer_pv_grub_is_enough(seen, reading, problem) {
         return advice(Way::BumpKernel, why)
-            .with(comeback("rescue", seen))
-            .with(comeback("bump-kernel", seen))
+            .with(seen.command("rescue"))
+            .with(seen.command("bump-kernel"))
             .risk("the stop and start are what the guest has not survived yet: if it does not come up, the nine steps are next")
             .risk("EC2 may have no room for its old type when it is started")
             .risk("it stays paravirtual: plan its migration");
@@ -134,7 +134,7 @@ fn pv(seen: &Seen, reading: Option<&Reading>, problem: &Problem) -> Advice {
             seen,
             "what is wrong is in the guest's own files, which neither another PV-GRUB nor HVM mends".to_owned(),
         )
-        .with(format!("{} --way migrate", comeback("rescue", seen)))
+        .with(format!("{} --way migrate", seen.command("rescue")))
         .risk("the nine steps make it HVM and leave these files as they are: they end where the boot ends now, and are taken back");
     }
     let why = match seen.instance.state {
@@ -148,7 +148,7 @@ fn pv(seen: &Seen, reading: Option<&Reading>, problem: &Problem) -> Advice {
         }
     };
     advice(Way::NineSteps, why)
-        .with(comeback("rescue", seen))
+        .with(seen.command("rescue"))
         .risk("the target has another instance id and another primary private address")
 }
 
@@ -243,13 +243,9 @@ fn look_inside(seen: &Seen, why: String) -> Advice {
     if seen.disk.is_none() {
         advice = advice
             .with("comeback inspect /dev/xvdf".to_owned())
-            .with(format!("{} --disk /dev/xvdf", comeback("diagnose", seen)));
+            .with(format!("{} --disk /dev/xvdf", seen.command("diagnose")));
     }
     advice
-}
-
-fn comeback(verb: &str, seen: &Seen) -> String {
-    format!("comeback {verb} {} --region {}", seen.instance.id, seen.region)
 }
 
 #[cfg(test)]
