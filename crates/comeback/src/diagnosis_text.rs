@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use comeback_cloud::model::Virtualization;
 use comeback_diagnose::diagnosis::Cost;
 use comeback_diagnose::{Diagnosis, Health, Outage, Way};
-use jiff::Timestamp;
 
-use crate::output::printable;
+use crate::output::{minute, printable};
 
 /// The whole of it.
 pub(crate) fn diagnosis(diagnosis: &Diagnosis) -> String {
@@ -135,11 +134,6 @@ fn down(outage: &Outage) -> String {
         None => String::new(),
     };
     format!("since {}, for {}{cost}", minute(outage.since), span(outage.seconds))
-}
-
-/// A time to the minute.
-pub(crate) fn minute(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// A length of time as people say it.

@@ -276,7 +276,7 @@ fn status(folder: &Path, json: bool) -> Result<Exit> {
     let mut text = format!(
         "Scenario {}, {kind}; it is {}.\n\n",
         status.scenario,
-        status.now.strftime("%Y-%m-%d %H:%M UTC")
+        output::minute(status.now)
     );
     let head = [
         "INSTANCE", "NAME", "WHERE", "TYPE", "STATE", "ADDRESS", "EVENT", "MACHINE",

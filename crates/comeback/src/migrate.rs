@@ -53,6 +53,12 @@ pub(crate) fn agreed(yes: bool, question: &str) -> Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
+/// The end of what was not agreed to.
+pub(crate) fn nothing_done() -> Result<Exit> {
+    output::say("Nothing was done.\n");
+    Ok(Exit::Blocked)
+}
+
 /// What people know an instance by.
 fn known_as(plan: &Plan) -> String {
     let id = plan.instance();
@@ -220,8 +226,7 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
                 .join(", ")
         );
         if !agreed(arguments.carry.yes, &question)? {
-            output::say("Nothing was done.\n");
-            return Ok(Exit::Blocked);
+            return nothing_done();
         }
         if !arguments.carry.yes {
             // A question can wait for hours, and what was agreed to must still be so.
@@ -351,8 +356,7 @@ pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<Exit> {
             one.plan.instance()
         );
         if !agreed(arguments.carry.yes, &question)? {
-            output::say("Nothing was done.\n");
-            return Ok(Exit::Blocked);
+            return nothing_done();
         }
         let work = async {
             let actions = actions::all(&one.plan);
@@ -397,8 +401,7 @@ pub(crate) fn finalize(arguments: &FinalizeArguments) -> Result<Exit> {
             arguments.carry.yes,
             "Delete all of this? There is no way back from there.",
         )? {
-            output::say("Nothing was done.\n");
-            return Ok(Exit::Blocked);
+            return nothing_done();
         }
         let work = async {
             one.teller.begins(&finalize::actions(&decision), one.engine.record());

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use comeback_convert::finding::{Finding, Level};
 use comeback_convert::verdict::Assessment;
 use comeback_report::harmless::steers;
+use jiff::Timestamp;
 
 /// Somebody else's text with everything that would steer a terminal made visible, except tabulators.
 pub(crate) fn printable(text: &str) -> String {
@@ -154,6 +155,11 @@ pub(crate) fn verdicts(text: &mut String, assessment: &Assessment) {
             verdict.decided_by.join(", ")
         );
     }
+}
+
+/// A time to the minute.
+pub(crate) fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// `1 event`, `2 events`.

@@ -2,22 +2,20 @@
 
 use std::fmt::Write as _;
 
+use comeback_cloud::model::Instance;
 use comeback_migrate::actions;
 use comeback_migrate::plan::disk::DiskSeen;
 use comeback_migrate::plan::make::PlanError;
 use comeback_migrate::plan::{Level, Plan, Volumes};
 use comeback_migrate::step::Step;
 
-use crate::output::printable;
+use crate::output::{self, printable};
 
 /// The whole plan.
 pub(crate) fn plan(plan: &Plan) -> String {
     let source = &plan.source.instance;
     let mut text = String::new();
-    let name = source
-        .name()
-        .map(|name| format!(" ({})", printable(name)))
-        .unwrap_or_default();
+    let name = named(source);
     let _ = writeln!(
         text,
         "Plan for {}{name}, {} in {}",
@@ -72,29 +70,33 @@ fn disk_seen(text: &mut String, disk: &DiskSeen) {
     );
 }
 
+/// What people know an instance by, behind its id.
+fn named(instance: &Instance) -> String {
+    instance
+        .name()
+        .map(|name| format!(" ({})", printable(name)))
+        .unwrap_or_default()
+}
+
 /// A plan that was read before, in one line.
 pub(crate) fn line(plan: &Plan) -> String {
     let source = &plan.source.instance;
-    let name = source
-        .name()
-        .map(|name| format!(" ({})", printable(name)))
-        .unwrap_or_default();
+    let name = named(source);
     let warnings = plan
         .notices
         .iter()
         .filter(|notice| notice.level == Level::Warning)
         .count();
-    let several = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     format!(
         "{}{name}: {} -> {} ({}), {}, about {} minutes away, {}; planned {}\n",
         source.id,
         source.instance_type,
         plan.target.instance_type,
         plan.target.platform.name(),
-        several(plan.target.devices.len(), "volume"),
+        output::count(plan.target.devices.len(), "volume"),
         plan.downtime_s.usual.div_ceil(60),
-        several(warnings, "warning"),
-        plan.made.strftime("%Y-%m-%d %H:%M UTC")
+        output::count(warnings, "warning"),
+        output::minute(plan.made)
     )
 }
 

@@ -47,8 +47,7 @@ pub(crate) async fn finalize(
             carry.yes,
             "Go on? From the source's termination on there is no way back to it.",
         )? {
-            output::say("Nothing was done.\n");
-            return Ok(Exit::Blocked);
+            return migrate::nothing_done();
         }
     }
     let work = async {

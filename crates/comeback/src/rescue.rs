@@ -9,7 +9,6 @@ use comeback_diagnose::{Diagnosis, Disk, Health, Way, judge};
 use comeback_migrate::action::Patience;
 use comeback_migrate::engine::OnFailure;
 use comeback_migrate::plan::Plan;
-use comeback_migrate::plan::disk::DiskSeen;
 use comeback_migrate::plan::make::Wishes;
 use comeback_migrate::stopgap::Watched;
 use comeback_migrate::stopgap::kernel::{self, Start};
@@ -26,7 +25,6 @@ const DEAD_SHUTDOWN: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(arguments: &RescueArguments) -> Result<Exit> {
     let disk = diagnose::disk(&arguments.disk)?;
-    let evidence = evidence::of(&arguments.disk)?;
     account::wait(async {
         let region = account::region(&arguments.account).await?;
         let id = account::instance(&region, &arguments.instance).await?;
@@ -36,7 +34,6 @@ pub(crate) fn run(arguments: &RescueArguments) -> Result<Exit> {
             region,
             id,
             disk,
-            evidence,
         };
         rescue.run().await
     })
@@ -47,8 +44,6 @@ struct Rescue<'a> {
     region: Region,
     id: InstanceId,
     disk: Option<Disk>,
-    /// The same disk, converted in memory.
-    evidence: Option<DiskSeen>,
 }
 
 /// What is done to an instance, in its order.
@@ -103,7 +98,7 @@ impl Rescue<'_> {
                 self.show(&plan);
                 let question = format!("Rescue {} by these nine steps?", self.id);
                 if !migrate::agreed(self.arguments.carry.yes, &question)? {
-                    return nothing_done();
+                    return migrate::nothing_done();
                 }
                 self.migrate(*plan, &diagnosis).await
             }
@@ -155,7 +150,7 @@ impl Rescue<'_> {
     /// The nine steps as they would be; nothing where something stands against them, which is told.
     async fn plan(&self) -> Result<Option<Plan>> {
         let wishes = Wishes {
-            disk: self.evidence.clone(),
+            disk: evidence::of(&self.arguments.disk)?,
             ..plan::wishes(&self.arguments.wishes)
         };
         let mut made = plan::make(&self.region, std::slice::from_ref(&self.id), &wishes).await?;
@@ -219,7 +214,7 @@ impl Rescue<'_> {
             None => format!("Rescue {} by a newer PV-GRUB?", self.id),
         };
         if !migrate::agreed(self.arguments.carry.yes, &question)? {
-            return nothing_done();
+            return migrate::nothing_done();
         }
         let records = stopgap::records(&self.arguments.state)?;
         let mut patience = Patience::default();
@@ -269,9 +264,4 @@ impl Rescue<'_> {
         let carry = &self.arguments.carry;
         migrate::carry_out(&store, &self.region, vec![plan], carry, OnFailure::RollBack, shutdown).await
     }
-}
-
-fn nothing_done() -> Result<Exit> {
-    output::say("Nothing was done.\n");
-    Ok(Exit::Blocked)
 }

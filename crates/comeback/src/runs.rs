@@ -46,7 +46,7 @@ pub(crate) fn list(arguments: &RunsArguments) -> Result<Exit> {
             text,
             "{:<15} {}  {:<14} {:<20} {state}",
             head.id,
-            head.created.strftime("%Y-%m-%d %H:%M UTC"),
+            output::minute(head.created),
             head.region,
             head.instance
         );

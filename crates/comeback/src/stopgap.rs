@@ -11,10 +11,9 @@ use jiff::Timestamp;
 
 use crate::cli::StateArguments;
 use crate::cli::rescue::{BumpKernelArguments, HoldArguments, PostponeArguments};
-use crate::diagnosis_text::minute;
 use crate::exit::{Exit, Expected};
-use crate::migrate::agreed;
-use crate::output::printable;
+use crate::migrate::{agreed, nothing_done};
+use crate::output::{minute, printable};
 use crate::{account, keep, output};
 
 /// What is on record.
@@ -247,9 +246,4 @@ fn named(region: &Region, id: &InstanceId) -> String {
 fn printable_lines(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(printable).collect();
     format!("{}\n", lines.join("\n"))
-}
-
-fn nothing_done() -> Result<Exit> {
-    output::say("Nothing was done.\n");
-    Ok(Exit::Blocked)
 }
