@@ -453,3 +453,54 @@ fn an_entry_that_is_added_does_not_become_the_default_of_pv() {
     assert!(made.starts_with(&menu.replace("default 1", "default 0")), "{made}");
     assert!(made.contains("title Linux (HVM, by comeback)\n"), "{made}");
 }
+
+/// What the conversion lets GRUB take, with its own configuration read as GRUB does.
+fn taken(bed: &Bed, menu: &str) -> (usize, String) {
+    let view = bed.with(&[(MENU, menu.as_bytes())]);
+    let made = convert(view, Target::Auto, &assets(), NOW).unwrap();
+    let guest = read(&made.view);
+    let entry = guest.selection(Loader::Comeback).unwrap().entry.clone().unwrap();
+    (entry.index, entry.title.value)
+}
+
+/// GRUB 2 takes the first of several entries with a title, a number for a title that begins with one, and the first entry
+/// for a default that it does not find.
+#[test]
+fn hvm_takes_the_entry_that_pv_takes() {
+    let bed = Bed::of("ubuntu-12.04");
+    let entry = |title: &str, parameters: &str| {
+        format!(
+            "title {title}\nroot (hd0)\nkernel /boot/vmlinuz-3.2.0-150-virtual root=/dev/sda1 {parameters}\n\
+             initrd /boot/initrd.img-3.2.0-150-virtual\n"
+        )
+    };
+    // A default beyond the last entry is the fallback to PV-GRUB, and the first entry to GRUB 2.
+    let header = "default 7\nfallback 2\n";
+    for titles in [
+        ["a", "b", "c"],
+        ["same", "same", "same"],
+        ["0 a", "1 b", "0 c"],
+        ["a", "b", "a > b"],
+        ["it's", "it's", "\"it's\" $x"],
+    ] {
+        let entries: String = titles.iter().map(|title| entry(title, "ro")).collect();
+        let (index, title) = taken(&bed, &format!("{header}{entries}"));
+        assert_eq!((index, title.as_str()), (2, titles[2]));
+    }
+}
+
+#[test]
+fn hvm_takes_the_copy_that_is_made_for_it() {
+    let bed = Bed::of("no-initramfs");
+    let entry = |title: &str| format!("title {title}\nroot (hd0)\nkernel /boot/vmlinuz-3.4.103 root=/dev/xvda1\n");
+    for (header, title) in [
+        ("", "Linux"),
+        ("default 1\n", "Linux"),
+        ("default 7\nfallback 1\n", "Linux"),
+        ("", "0 Linux"),
+    ] {
+        let menu = format!("{header}{}{}", entry(title), entry(title));
+        let copy = format!("{title} (HVM, by comeback)");
+        assert_eq!(taken(&bed, &menu), (2, copy), "{header:?}");
+    }
+}

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::cmdline::Cmdline;
 use crate::menu::cfg::{GrubCfg, SearchKind};
 use crate::menu::device::Device;
+use crate::menu::entry_number;
 use crate::menu::grubenv::GrubEnv;
 use crate::menu::lst::{self, DefaultEntry, MenuLst};
 use crate::text::Spanned;
@@ -266,8 +267,13 @@ impl Menus {
     /// What comeback's GRUB takes: the entry that its own configuration names, or else what GRUB 2 makes of menu.lst.
     fn own_selection(&self, tree: &dyn FileTree, file: &MenuFile<MenuLst>, separate_boot: bool) -> Selection {
         let entries = lst_entries(tree, file, separate_boot);
-        let title = self.own.as_ref().and_then(|own| own.menu.default.as_ref());
-        let named = title.and_then(|title| entries.iter().position(|entry| entry.title.value == title.value));
+        let wanted = self.own.as_ref().and_then(|own| own.menu.default.as_ref());
+        let titles = entries.iter().map(|entry| (None, entry.title.value.as_str()));
+        // What is no entry becomes the first.
+        let named = wanted.map(|wanted| {
+            let number = entry_number(&wanted.value, titles);
+            number.filter(|number| *number < entries.len()).unwrap_or(0)
+        });
         let fallback = file
             .menu
             .fallback

@@ -35,7 +35,7 @@ pub(super) fn edit(edits: &mut Edits) {
             continue;
         }
         let kernel = guest.kernel_of(entry);
-        if !is_for_pv(entry) && kernel.is_none_or(|kernel| kernel.runs_hvm != Tri::No) {
+        if !own::needs_copy(entry) && kernel.is_none_or(|kernel| kernel.runs_hvm != Tri::No) {
             if !entry.initrds.is_empty() {
                 root(edits, &entry.menu, &entry.cmdline, Some(entry));
             }
@@ -50,7 +50,7 @@ pub(super) fn edit(edits: &mut Edits) {
     let lst = guest.menus.lst.as_ref().or(guest.menus.conf.as_ref());
     if let Some(file) = lst.filter(|file| file.canonical == selection.menu) {
         templates(edits, file);
-        if let Some(entry) = selection.entry.as_ref().filter(|entry| entry.initrds.is_empty()) {
+        if let Some(entry) = selection.entry.as_ref().filter(|entry| own::needs_copy(entry)) {
             second_entry(edits, entry, &file.menu);
         }
     } else if guest
@@ -62,13 +62,6 @@ pub(super) fn edit(edits: &mut Edits) {
     {
         default_grub(edits);
     }
-}
-
-/// Whether an entry names its root by a device without an initramfs that could find it by its identity: PV and HVM need
-/// entries of their own then, and this one stays PV's.
-fn is_for_pv(entry: &BootEntry) -> bool {
-    let root = entry.cmdline.last("root").map(|root| Spec::parse(root.value));
-    entry.initrds.is_empty() && matches!(root, Some(Spec::Disk(_)))
 }
 
 /// The root's identity as it is written: the label that the guest itself uses, or else the UUID.
@@ -253,14 +246,11 @@ fn templates(edits: &mut Edits, file: &MenuFile<MenuLst>) {
 /// stays as it is for PV, and a copy of it is added for the target, which GRUB takes as its default.
 fn second_entry(edits: &mut Edits, entry: &BootEntry, menu: &MenuLst) {
     let guest = edits.guest;
-    if guest.entries.iter().any(|other| own::is_hvm_entry(&other.title.value)) {
+    let title = own::hvm_title(&entry.title.value);
+    if guest.entries.iter().any(|other| other.title.value == title) {
         return;
     }
-    let Some(root) = entry
-        .cmdline
-        .last("root")
-        .filter(|root| matches!(Spec::parse(root.value), Spec::Disk(_)))
-    else {
+    let Some(root) = entry.cmdline.last("root") else {
         return;
     };
     let content = edits.content(&entry.menu);
@@ -270,7 +260,6 @@ fn second_entry(edits: &mut Edits, entry: &BootEntry, menu: &MenuLst) {
     let shift = entry.span.start;
     let inside = |span: &std::ops::Range<usize>| span.start.saturating_sub(shift)..span.end.saturating_sub(shift);
     let device = names::on_platform(&guest.disk.root, edits.target);
-    let title = own::hvm_title(&entry.title.value);
     let mut made = vec![
         Replacement::new(inside(&entry.title.span), title, 0, ""),
         Replacement::new(inside(&root.span), format!("root={device}"), 0, ""),

@@ -1,8 +1,10 @@
 //! comeback's own files in the guest: `/boot/comeback`.
 
 use comeback_disk::boot::assets::PREFIX;
-use comeback_guest::boot::Selection;
+use comeback_guest::boot::{BootEntry, Selection};
 use comeback_guest::inspect::Guest;
+use comeback_guest::menu::entry_name;
+use comeback_guest::spec::Spec;
 
 /// What marks the title of an entry that was added for guests without an initramfs.
 const HVM_MARK: &str = " (HVM, by comeback)";
@@ -27,24 +29,54 @@ pub(super) fn is_hvm_entry(title: &str) -> bool {
     title.ends_with(HVM_MARK)
 }
 
-/// The title of the entry that HVM takes where it cannot be the one that PV takes: that of a kernel which runs on hardware
-/// where the default runs as PV only, or the copy that is added for a kernel without an initramfs.
-pub(crate) fn hvm_entry(guest: &Guest, selection: &Selection) -> Option<String> {
+/// Whether an entry needs a copy for HVM: its kernel is told its root by a device, which is another one there, and has no
+/// initramfs that could look for it.
+pub(super) fn needs_copy(entry: &BootEntry) -> bool {
+    let root = entry.cmdline.last("root").map(|root| Spec::parse(root.value));
+    entry.initrds.is_empty() && matches!(root, Some(Spec::Disk(_))) && !is_hvm_entry(&entry.title.value)
+}
+
+/// The entry that comeback's GRUB is told to take.
+pub(crate) struct HvmEntry {
+    /// Its title.
+    pub(crate) title: String,
+    /// What `default` says for it in the language of GRUB 2: the title, or a number where that would not find it.
+    pub(crate) name: String,
+}
+
+/// The entry that HVM takes where it cannot be the one that PV takes: that of a kernel which runs on hardware where the
+/// default runs as PV only, or the copy that is added for a kernel without an initramfs.
+pub(crate) fn hvm_entry(guest: &Guest, selection: &Selection) -> Option<HvmEntry> {
     let default = selection.entry.as_ref()?;
-    if is_hvm_entry(&default.title.value) {
-        return Some(default.title.value.clone());
-    }
     let legacy = guest
         .menus
         .lst
         .iter()
         .chain(&guest.menus.conf)
         .find(|file| file.canonical == selection.menu)?;
+    let mut titles: Vec<&str> = legacy
+        .menu
+        .entries
+        .iter()
+        .map(|entry| entry.title.value.as_str())
+        .collect();
+    let title = default.title.value.clone();
     // PV-GRUB and GRUB 2 count entries differently in some corners, and only PV-GRUB knows what was saved.
-    if legacy.menu.grub2_default(None) != Some(default.index) {
-        return Some(default.title.value.clone());
+    if needs_copy(default) {
+        let title = hvm_title(&title);
+        let copy = titles.iter().position(|other| *other == title).unwrap_or_else(|| {
+            titles.push(&title);
+            titles.len() - 1
+        });
+        let name = entry_name(copy, &titles);
+        return Some(HvmEntry { title, name });
     }
-    default.initrds.is_empty().then(|| hvm_title(&default.title.value))
+    // PV-GRUB and GRUB 2 count entries differently in some corners, and only PV-GRUB knows what was saved.
+    let named = is_hvm_entry(&title) || legacy.menu.grub2_default(None) != Some(default.index);
+    named.then(|| HvmEntry {
+        name: entry_name(default.index, &titles),
+        title,
+    })
 }
 
 /// The configuration: it sets up the consoles and hands over to the boot menu that the guest maintains. It looks for the
@@ -61,10 +93,10 @@ pub fn config(guest: &Guest, selection: &Selection) -> String {
         .and_then(|_| hvm_entry(guest, selection));
     let hand_over = match own_entry {
         // PV-GRUB reads menu.lst, too, so it cannot make an entry for HVM the default.
-        Some(title) => format!(
+        Some(entry) => format!(
             "legacy_source {legacy_path}\n  # The default of the menu, which is for PV, does not serve here: name the entry of a new kernel when you install one.\n  \
              set default='{}'",
-            title.replace('\'', "'\\''")
+            entry.name.replace('\'', "'\\''")
         ),
         None => format!("legacy_configfile {legacy_path}"),
     };

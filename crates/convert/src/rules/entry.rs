@@ -242,7 +242,7 @@ fn pinned(guest: &Guest, found: &mut Vec<Finding>) {
             .default
             .as_ref()
             .map(|title| Evidence::line(&own.path, title.line, &title.value)),
-        None => own::hvm_entry(guest, selection).map(|title| Evidence::file(&selection.menu, title)),
+        None => own::hvm_entry(guest, selection).map(|entry| Evidence::file(&selection.menu, entry.title)),
     };
     let Some(at) = at else {
         return;

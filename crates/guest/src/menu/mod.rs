@@ -35,6 +35,20 @@ pub(crate) fn entry_number<'a>(
         .map(|(number, _)| number)
 }
 
+/// How GRUB 2's `default` says the entry of this number, of entries with these titles: by its title, which outlives other
+/// entries that come and go, or by its number where GRUB would read the title as a number or take another entry for it.
+/// The reverse of the private `entry_number`, with the same source.
+pub fn entry_name(number: usize, titles: &[&str]) -> String {
+    let leads_back = |name: &String| entry_number(name, titles.iter().map(|title| (None, *title))) == Some(number);
+    titles
+        .get(number)
+        // What is no UTF-8 was read as something else than stands there.
+        .filter(|title| !title.contains(char::REPLACEMENT_CHARACTER))
+        .map(|title| title.replace('>', ">>"))
+        .filter(leads_back)
+        .unwrap_or_else(|| number.to_string())
+}
+
 /// Splits `submenu>entry` at the first `>` that is not doubled; the first part has its doubled ones undone.
 pub(crate) fn split_menu_path(wanted: &str) -> (String, Option<&str>) {
     let mut first = String::new();
@@ -49,4 +63,30 @@ pub(crate) fn split_menu_path(wanted: &str) -> (String, Option<&str>) {
         first.push(c);
     }
     (first, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{entry_name, entry_number};
+
+    #[test]
+    fn an_entry_is_named_so_that_grub_finds_it() {
+        let titles = [
+            "Linux",
+            "a > b",
+            "Linux",
+            "2.6.32",
+            "",
+            "4 of them",
+            "Caf\u{fffd}",
+            "0x1 y",
+        ];
+        let names: Vec<String> = (0..titles.len()).map(|number| entry_name(number, &titles)).collect();
+        assert_eq!(names, ["Linux", "a >> b", "2", "3", "", "5", "6", "7"]);
+        for (number, name) in names.iter().enumerate() {
+            let found = entry_number(name, titles.iter().map(|title| (None, *title)));
+            assert_eq!(found, Some(number), "{name}");
+        }
+        assert_eq!(entry_name(9, &titles), "9");
+    }
 }
