@@ -19,8 +19,11 @@ use aws_credential_types::provider::{
     ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
     future::ProvideCredentials as ProvidingCredentials,
 };
+use aws_runtime::env_config::{EnvConfigValue, file::EnvConfigFiles};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_types::os_shim_internal::{Env, Fs};
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     ffi::OsString,
     fmt,
@@ -34,6 +37,17 @@ const STS_REGION: &str = "us-east-1";
 const SESSION_NAME: &str = "comeback";
 /// How variables begin that lead to another endpoint than AWS's.
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+/// The services that are asked, and those that credentials come from, by the ids that configuration files know.
+const SERVICES: [&str; 8] = [
+    "auto_scaling",
+    "ec2",
+    "elastic_load_balancing_v2",
+    "organizations",
+    "ssm",
+    "sso",
+    "sso_oidc",
+    "sts",
+];
 
 /// How a session is made. The defaults take everything from the environment and the files that the AWS command line uses:
 /// `AWS_PROFILE`, `~/.aws/config`, single sign-on, credential processes, instance roles, `AWS_ENDPOINT_URL`.
@@ -165,7 +179,11 @@ impl Session {
         }
         match &options.endpoint {
             Some(endpoint) => loader = loader.endpoint_url(endpoint),
-            None => no_empty_endpoint(std::env::vars_os())?,
+            None => {
+                no_empty_endpoint(std::env::vars_os())?;
+                let (fs, env) = (Fs::real(), Env::real());
+                no_empty_endpoint_in_files(&fs, &env, options.profile.as_deref()).await?;
+            }
         }
         if let Some(keys) = &options.keys {
             let credentials =
@@ -323,16 +341,35 @@ fn no_empty_endpoint(variables: impl Iterator<Item = (OsString, OsString)>) -> R
     else {
         return Ok(());
     };
-    Err(CloudError::new(
-        &actions::GET_CALLER_IDENTITY,
-        "",
-        ErrorKind::InvalidParameter,
-        format!("{name} is empty: expected a URL; unset it to reach AWS itself"),
-    ))
+    Err(empty_endpoint(format!(
+        "{name} is empty: expected a URL; unset it to reach AWS itself"
+    )))
 }
 
-/// The same configuration with the credentials of a role. They are fetched when they are first needed, and again before
-/// they run out.
+/// The same in the profile's files: `endpoint_url` of the profile, or of a service in the section that its `services` names.
+async fn no_empty_endpoint_in_files(fs: &Fs, env: &Env, profile: Option<&str>) -> Result<(), CloudError> {
+    let profile = profile.map(|name| Cow::Owned(name.to_owned()));
+    // Files that cannot be read are for the SDK to complain of.
+    let Ok(files) = aws_config::profile::load(fs, env, &EnvConfigFiles::default(), profile).await else {
+        return Ok(());
+    };
+    for service in SERVICES {
+        let key = EnvConfigValue::new().profile("endpoint_url").service_id(service);
+        if let Some((value, place)) = key.load(env, Some(&files))
+            && value.trim().is_empty()
+        {
+            return Err(empty_endpoint(format!(
+                "endpoint_url is empty in the AWS configuration files: expected a URL; remove the line to reach AWS itself ({place})"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn empty_endpoint(message: String) -> CloudError {
+    CloudError::new(&actions::GET_CALLER_IDENTITY, "", ErrorKind::InvalidParameter, message)
+}
+
 /// With a profile's credentials and no others. The SDK's own order has the keys of the environment before a profile that is
 /// named: one account would be taken for another. The AWS command line has the profile first.
 fn of_profile(
@@ -382,6 +419,8 @@ impl ProvideCredentials for OfProfile {
     }
 }
 
+/// The same configuration with the credentials of a role. They are fetched when they are first needed, and again before
+/// they run out.
 async fn assumed(sdk: &SdkConfig, role_arn: &str, external_id: Option<&str>) -> SdkConfig {
     let mut provider = aws_config::sts::AssumeRoleProvider::builder(role_arn)
         .session_name(SESSION_NAME)
@@ -447,5 +486,25 @@ mod tests {
             with(name, "http://127.0.0.1:1").unwrap();
         }
         with("AWS_PROFILE", "").unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_empty_endpoint_in_the_files_is_an_error() {
+        let env = Env::from_slice(&[("HOME", "/home")]);
+        let with = |config: &str| Fs::from_slice(&[("/home/.aws/config", config)]);
+        let service = "[default]\nservices = lab\n[services lab]\nec2 =\n  endpoint_url =\n";
+        for (config, place) in [
+            ("[default]\nendpoint_url =\n", "profile (`default`)"),
+            (service, "service-specific (`ec2`)"),
+        ] {
+            let error = no_empty_endpoint_in_files(&with(config), &env, None).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::InvalidParameter);
+            assert!(error.to_string().contains(place), "{error}");
+        }
+        let other = "[default]\nregion = x\n[profile other]\nendpoint_url =\n";
+        no_empty_endpoint_in_files(&with(other), &env, None).await.unwrap();
+        let named = no_empty_endpoint_in_files(&with(other), &env, Some("other")).await;
+        assert!(named.unwrap_err().to_string().contains("profile (`other`)"));
+        no_empty_endpoint_in_files(&with("[default"), &env, None).await.unwrap();
     }
 }
