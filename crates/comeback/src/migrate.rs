@@ -12,6 +12,7 @@ use comeback_migrate::actions;
 use comeback_migrate::engine::{Engine, OnFailure};
 use comeback_migrate::finalize::{self, Keep};
 use comeback_migrate::plan::Plan;
+use comeback_migrate::readdress as keep_private_ip;
 use comeback_migrate::run::{RunId, State};
 use comeback_migrate::ssh::SshHosts;
 use comeback_migrate::store::{Held, Store};
@@ -351,6 +352,11 @@ pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<Exit> {
         )
         .await?;
         let run = one.engine.context().run.clone();
+        let way = keep_private_ip::way(&one.plan, Keep::default());
+        let readdressing = one.engine.state() == State::Readdressing;
+        if readdressing {
+            one.engine.can_be_withdrawn().await?;
+        }
         let question = format!(
             "Take run {run} back, so that {} has everything again?",
             one.plan.instance()
@@ -359,6 +365,14 @@ pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<Exit> {
             return nothing_done();
         }
         let work = async {
+            if readdressing {
+                one.teller
+                    .begins(&keep_private_ip::actions(&one.plan), one.engine.record());
+                let state = one.engine.withdraw(&way).await?;
+                if state != State::Complete {
+                    return Ok(state);
+                }
+            }
             let actions = actions::all(&one.plan);
             one.teller.begins(&actions, one.engine.record());
             Ok(one.engine.back(&actions).await?)

@@ -249,6 +249,11 @@ pub(crate) fn summary(store: &Store, run: &RunId) -> Result<String> {
         State::RolledBack => format!("comeback finalize {run} deletes the host and the snapshots"),
         State::Stuck => format!("do by hand what is named above, then comeback rollback {run} again"),
         State::Readdressing if store.is_held(run) => String::new(),
+        State::Readdressing if record.progress("readdress/terminate-source").is_none() => {
+            format!(
+                "comeback finalize {run} --keep-private-ip goes on; comeback rollback {run} takes all of the run back"
+            )
+        }
         State::Readdressing => format!("comeback finalize {run} --keep-private-ip goes on"),
         State::Finalizing => format!("comeback finalize {run} goes on"),
         State::Finalized => String::new(),

@@ -185,6 +185,40 @@ fn it_is_asked_for_shown_gone_on_with_and_done() {
     assert_eq!(world.runs()[0]["state"], "finalized");
 }
 
+/// Interrupted before the termination, all of the run can still be taken back.
+#[test]
+#[ignore = "carries out a run: cargo xtask test"]
+fn it_is_taken_back_where_it_was_interrupted() {
+    let world = World::new("estate");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (run, _) = runtime.block_on(complete(&world, "archive"));
+    let run = run.as_str();
+    for action in ["DetachVolume", "StartInstances"] {
+        let code = ["--code", "UnauthorizedOperation"];
+        let set = ["lab", "fault", "set", "refuse", "--action", action];
+        world.ends(0, &[&set[..], &code[..]].concat());
+    }
+    world.ends(3, &["finalize", run, "--keep-private-ip", "--yes"]);
+    world.ends(0, &["lab", "fault", "clear"]);
+    has(
+        &world.ends(0, &["status", run]).out,
+        &[
+            &format!("comeback finalize {run} --keep-private-ip goes on"),
+            &format!("comeback rollback {run} takes all of the run back"),
+        ],
+    );
+    has(
+        &world.ends(64, &["rollback", run]).err,
+        &["has everything again", "--yes"],
+    );
+    let back = world.ends(0, &["rollback", run, "--yes"]);
+    has(&back.err, &["undo: stop the target", "is rolled back"]);
+    assert_eq!(world.runs()[0]["state"], "rolled-back");
+}
+
 #[test]
 fn its_policy_is_printed() {
     let world = World::new("tokyo");

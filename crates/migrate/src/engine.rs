@@ -24,7 +24,8 @@ use crate::progress::Event;
 use crate::run::{RunId, State};
 
 /// What goes on with a run that is being brought to its source's private address.
-const READDRESSING: &str = "`comeback finalize RUN --keep-private-ip` goes on with that";
+const READDRESSING: &str = "`comeback finalize RUN --keep-private-ip` goes on with that; as long as the source is not terminated, \
+                            `comeback rollback RUN` takes it back";
 
 /// What was asked for when an action fails for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,6 +6,7 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use comeback_cloud::model::{GroupName, Image, Instance, InstanceState, InterfaceState, Virtualization};
@@ -642,6 +643,45 @@ async fn killed_back(point: usize, expected: &Value) -> Result<(), String> {
     }
 }
 
+/// As [`killed_at`], and then taken back where the source is still there: the account is as it was before, and the run can be
+/// rolled back. Gives whether it was.
+async fn killed_and_withdrawn(point: usize, expected: &Value) -> Result<bool, String> {
+    let world = World::new(SCENARIO);
+    let (plan, run) = complete(&world, Volumes::Original).await;
+    let before = world.state();
+    kept_until_killed(&world, &plan, &run, &Killer::at(point)).await;
+    let mut engine = world.take_up(&plan, &run).await;
+    if engine.state() == State::Complete {
+        return Ok(false);
+    }
+    match engine.withdraw(&readdress::way(&plan, Keep::default())).await {
+        Ok(State::Complete) => {
+            let differ = differences(&before, &world.state());
+            if !differ.is_empty() {
+                return Err(differ.join("\n"));
+            }
+            let state = engine.back(&actions_of(&plan)).await;
+            return match state {
+                Ok(State::RolledBack) => Ok(true),
+                other => Err(format!("{other:?}: {:?}", world.reporter.failures())),
+            };
+        }
+        Ok(State::Finalizing | State::Finalized) => {}
+        Ok(state) => return Err(format!("it is {state}: {:?}", world.reporter.failures())),
+        Err(error) if error.to_string().contains("the source is terminated") => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    let state = kept(&mut engine, &plan, Keep::default())
+        .await
+        .map_err(|error| error.to_string())?;
+    let differ = differences(expected, &nameless(&world, &run));
+    if state == State::Finalized && differ.is_empty() {
+        Ok(false)
+    } else {
+        Err(format!("it is {state}: {}", differ.join("\n")))
+    }
+}
+
 /// How many points there are where the termination is refused.
 async fn points_back() -> usize {
     let world = World::new(SCENARIO);
@@ -663,4 +703,20 @@ async fn killed_everywhere_and_gone_on_with() {
     eprintln!("{points} points, {back} where it is taken back");
     sweep(points, |point| killed_at(point, &expected)).await;
     sweep(back, |point| killed_back(point, &expected)).await;
+    let withdrawn = AtomicUsize::new(0);
+    sweep(points, |point| {
+        let (expected, withdrawn) = (&expected, &withdrawn);
+        async move {
+            let was = killed_and_withdrawn(point, expected).await?;
+            withdrawn.fetch_add(usize::from(was), Ordering::Relaxed);
+            Ok(())
+        }
+    })
+    .await;
+    let withdrawn = withdrawn.into_inner();
+    eprintln!("{withdrawn} withdrawn");
+    assert!(
+        withdrawn > 50,
+        "{withdrawn} points are too few to be all before the termination"
+    );
 }

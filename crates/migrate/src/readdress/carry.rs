@@ -64,6 +64,33 @@ impl Engine {
         Ok(State::Readdressing)
     }
 
+    /// Takes back what was begun and interrupted, as long as the source is there. Gives the state that it came to: complete, as
+    /// before, or still readdressing where something could not be undone. A run that is in another state stays as it is.
+    ///
+    /// # Errors
+    /// As [`can_be_withdrawn`](Self::can_be_withdrawn); other [`RunError`]s: it can be taken up where it is.
+    pub async fn withdraw(&mut self, way: &Way) -> Result<State, RunError> {
+        let state = self.state();
+        if state != State::Readdressing {
+            return Ok(state);
+        }
+        self.can_be_withdrawn().await?;
+        self.be_in(State::Readdressing).await?;
+        self.take_back(way).await
+    }
+
+    /// Looks whether what was begun can be taken back: the source is there.
+    ///
+    /// # Errors
+    /// [`RunError::State`] when it is not, or nobody can tell.
+    pub async fn can_be_withdrawn(&self) -> Result<(), RunError> {
+        if free::Terminate::was_not_begun(self.context()).await {
+            return Ok(());
+        }
+        Err(self
+            .refuse("the source is terminated, or cannot be seen: `comeback finalize RUN --keep-private-ip` goes on"))
+    }
+
     /// Whether all of it is done.
     pub fn is_readdressed(&self) -> bool {
         let is_done = |id: String| matches!(self.record().progress(&id), Some(Progress::Done(_)));
