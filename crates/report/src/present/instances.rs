@@ -1,7 +1,7 @@
 //! Instances with what is seen of them, what happens to them and what to do, in the reader's language.
 
 use comeback_audit::model::{Act, Audit, Deadline, Effect, Subject};
-use comeback_cloud::model::Virtualization;
+use comeback_cloud::model::{InstanceState, RootDeviceType, Virtualization};
 use jiff::Timestamp;
 
 use super::findings::{FindingRow, finding_row, level_message, typed};
@@ -117,13 +117,34 @@ pub(super) fn row(texts: &Texts, audit: &Audit, rank: usize, subject: &Subject, 
     }
 }
 
+fn state(texts: &Texts, state: &InstanceState) -> String {
+    let id = match state {
+        InstanceState::Pending => "state-pending",
+        InstanceState::Running => "state-running",
+        InstanceState::Stopping => "state-stopping",
+        InstanceState::Stopped => "state-stopped",
+        InstanceState::ShuttingDown => "state-shutting-down",
+        InstanceState::Terminated => "state-terminated",
+        InstanceState::Other(other) => return harmless(other),
+    };
+    texts.text(id)
+}
+
+fn root(texts: &Texts, root: &RootDeviceType) -> String {
+    match root {
+        RootDeviceType::Ebs => texts.text("root-ebs"),
+        RootDeviceType::InstanceStore => texts.text("root-instance-store"),
+        RootDeviceType::Other(other) => harmless(other),
+    }
+}
+
 fn facts(texts: &Texts, subject: &Subject) -> Vec<(String, String)> {
     let mut facts = vec![
         (texts.text("account"), harmless(subject.account.as_str())),
         (texts.text("region"), harmless(subject.region.as_str())),
         (texts.text("zone"), harmless(&subject.zone)),
         (texts.text("type"), harmless(&subject.instance_type)),
-        (texts.text("state"), harmless(subject.state.as_str())),
+        (texts.text("state"), state(texts, &subject.state)),
         (
             texts.text("virtualization"),
             match &subject.virtualization {
@@ -139,7 +160,7 @@ fn facts(texts: &Texts, subject: &Subject) -> Vec<(String, String)> {
     if let Some(kernel) = &subject.kernel {
         facts.push((texts.text("kernel"), harmless(kernel.as_str())));
     }
-    facts.push((texts.text("root"), harmless(subject.root.as_str())));
+    facts.push((texts.text("root"), root(texts, &subject.root)));
     if let Some(launched) = subject.launched {
         facts.push((texts.text("launched"), when::both(texts, launched)));
     }
