@@ -69,11 +69,13 @@ impl Group {
                 ("uidmap", "lets mmdebstrap work without root"),
             ],
             Self::Test => &[
+                ("fdisk", "sfdisk makes and checks partition tables"),
                 ("mount", "losetup makes block devices of images"),
                 (
                     "openssh-server",
                     "the tests of the way over SSH talk to it on this machine",
                 ),
+                ("procps", "kill interrupts what a test has started"),
                 (
                     "python3-venv",
                     "holds boto3 and the AWS command line, which check the lab",
