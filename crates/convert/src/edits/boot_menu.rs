@@ -260,8 +260,10 @@ fn second_entry(edits: &mut Edits, entry: &BootEntry, menu: &MenuLst) {
     let shift = entry.span.start;
     let inside = |span: &std::ops::Range<usize>| span.start.saturating_sub(shift)..span.end.saturating_sub(shift);
     let device = names::on_platform(&guest.disk.root, edits.target);
+    // A title that is empty has no blank before it, or one behind its place.
+    let blank = if entry.title.span.is_empty() { " " } else { "" };
     let mut made = vec![
-        Replacement::new(inside(&entry.title.span), title, 0, ""),
+        Replacement::new(inside(&entry.title.span), format!("{blank}{title}"), 0, ""),
         Replacement::new(inside(&root.span), format!("root={device}"), 0, ""),
     ];
     let mut copy = edits.scratch();

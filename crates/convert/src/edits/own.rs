@@ -7,7 +7,7 @@ use comeback_guest::menu::entry_name;
 use comeback_guest::spec::Spec;
 
 /// What marks the title of an entry that was added for guests without an initramfs.
-const HVM_MARK: &str = " (HVM, by comeback)";
+const HVM_MARK: &str = "(HVM, by comeback)";
 
 /// Where the configuration of comeback's GRUB is.
 pub fn config_path() -> String {
@@ -19,9 +19,9 @@ pub fn core_path() -> String {
     format!("{PREFIX}/core.img")
 }
 
-/// The title of the copy of an entry for HVM.
+/// The title of the copy of an entry for HVM, as it is read again: boot loaders drop the blanks before it.
 pub(super) fn hvm_title(title: &str) -> String {
-    format!("{title}{HVM_MARK}")
+    format!("{title} {HVM_MARK}").trim_start().to_owned()
 }
 
 /// Whether an entry was added by comeback.
