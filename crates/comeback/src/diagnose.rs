@@ -13,8 +13,9 @@ use comeback_guest::kernels::KernelReader;
 
 use crate::cli::DiskArguments;
 use crate::cli::rescue::{CopyArguments, DiagnoseArguments};
+use crate::disk::{now, open};
 use crate::exit::Exit;
-use crate::{account, diagnosis_text, inspect, output};
+use crate::{account, diagnosis_text, output};
 
 pub(crate) fn run(arguments: &DiagnoseArguments) -> Result<Exit> {
     // What is on the disk is read before anybody is asked: a file that is not there is a mistake that needs no network.
@@ -55,13 +56,13 @@ pub(crate) fn disk(arguments: &CopyArguments) -> Result<Option<Disk>> {
     let Some(path) = &arguments.disk else {
         return Ok(None);
     };
-    let open = DiskArguments {
+    let arguments = DiskArguments {
         disk: path.clone(),
         format: arguments.format,
     };
-    let image = inspect::open(&open, Access::Read)?;
+    let image = open(&arguments, Access::Read)?;
     let view = Arc::new(View::new(Arc::new(image) as Arc<dyn ReadAt>));
-    let (_, inspection) = conversion::inspect(&view, &mut KernelReader::default(), inspect::now())
+    let (_, inspection) = conversion::inspect(&view, &mut KernelReader::default(), now())
         .with_context(|| format!("inspecting {}", path.display()))?;
     Ok(Some(Disk {
         name: path.display().to_string(),

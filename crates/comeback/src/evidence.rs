@@ -17,7 +17,7 @@ use comeback_migrate::plan::{self, Notice};
 
 use crate::cli::DiskArguments;
 use crate::cli::rescue::CopyArguments;
-use crate::{convert, inspect};
+use crate::disk;
 
 /// Reads the copy that was named, if one was.
 pub(crate) fn of(arguments: &CopyArguments) -> Result<Option<DiskSeen>> {
@@ -28,16 +28,11 @@ pub(crate) fn of(arguments: &CopyArguments) -> Result<Option<DiskSeen>> {
         disk: path.clone(),
         format: arguments.format,
     };
-    let image = inspect::open(&open, Access::Read)?;
-    convert::tell_users(&image);
+    let image = disk::open(&open, Access::Read)?;
+    disk::tell_users(&image);
     let assets = Assets::find().context("finding boot code")?;
     let name = path.display().to_string();
-    let converted = conversion::convert(
-        Arc::new(image) as Arc<dyn ReadAt>,
-        Target::Auto,
-        &assets,
-        inspect::now(),
-    );
+    let converted = conversion::convert(Arc::new(image) as Arc<dyn ReadAt>, Target::Auto, &assets, disk::now());
     let seen = match converted {
         Ok(conversion) => {
             let after = &conversion.after.assessment;

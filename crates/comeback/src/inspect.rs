@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use comeback_convert::conversion::{self, Inspection};
 use comeback_convert::platform::Platform;
 use comeback_convert::verdict::Outcome;
-use comeback_disk::image::{Access, Format, Image, OpenOptions};
+use comeback_disk::image::{Access, Format};
 use comeback_disk::io::ReadAt;
 use comeback_disk::view::View;
 use comeback_guest::drivers::Driver;
@@ -17,26 +17,11 @@ use comeback_guest::system::Place;
 use comeback_guest::tri::Tri;
 use serde::Serialize;
 
-use crate::cli::{DiskArguments, FormatArgument, InspectArguments, KeepArguments, PlatformArgument};
+use crate::cli::{InspectArguments, KeepArguments, PlatformArgument};
+use crate::disk::{now, open};
 use crate::exit::Exit;
 use crate::keep;
 use crate::output::{self, printable};
-
-/// Opens a disk as the command line says.
-pub(crate) fn open(arguments: &DiskArguments, access: Access) -> Result<Image> {
-    let format = arguments.format.map(|format| match format {
-        FormatArgument::Raw => Format::Raw,
-        FormatArgument::Qcow2 => Format::Qcow2,
-    });
-    Image::open_with(&arguments.disk, OpenOptions { access, format })
-        .with_context(|| format!("opening {}", arguments.disk.display()))
-}
-
-/// Seconds since 1970.
-pub(crate) fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
 
 /// What is printed as JSON.
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
 //! The command line: it parses, dispatches and prints. What is done is in the libraries.
 
 mod account;
+mod ask;
 mod audit;
 mod bars;
 mod board;
@@ -8,7 +9,7 @@ mod cli;
 mod convert;
 mod diagnose;
 mod diagnosis_text;
-mod earlier;
+mod disk;
 mod evidence;
 mod exit;
 mod given;
@@ -18,7 +19,6 @@ mod inspect;
 mod keep;
 mod lab;
 mod migrate;
-mod moving;
 mod narrator;
 mod notify;
 mod output;
@@ -31,6 +31,8 @@ mod rescue;
 mod revert;
 mod runs;
 mod stopgap;
+mod undertaking;
+mod watched;
 
 use std::process::ExitCode;
 

@@ -1,96 +1,31 @@
 //! `comeback migrate`, `resume`, `rollback` and `finalize`: all that changes anything in an account.
 
-use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use comeback_cloud::Region;
-use comeback_migrate::action::Context;
 use comeback_migrate::actions;
-use comeback_migrate::engine::{Engine, OnFailure};
+use comeback_migrate::engine::OnFailure;
 use comeback_migrate::finalize::{self, Keep};
 use comeback_migrate::plan::Plan;
 use comeback_migrate::readdress as keep_private_ip;
 use comeback_migrate::run::{RunId, State};
-use comeback_migrate::ssh::SshHosts;
-use comeback_migrate::store::{Held, Store};
+use comeback_migrate::store::Store;
 
+use crate::ask::{agreed, nothing_done};
 use crate::cli::{
-    AccountArguments, CarryArguments, FinalizeArguments, MigrateArguments, OnFailureArgument, ResumeArguments,
-    RollbackArguments, StateArguments,
+    CarryArguments, FinalizeArguments, MigrateArguments, OnFailureArgument, ResumeArguments, RollbackArguments,
 };
 use crate::exit::{Exit, Expected};
-use crate::narrator::{Narrator, Teller};
-use crate::{account, keep, narrator, output, plan, plan_text, readdress, runs};
-
-/// How long one try to reach a host may take; it is tried again for as long as `--host-within` says.
-const ANSWERS: Duration = Duration::from_secs(15);
-
-/// The runs of this user.
-pub(crate) fn store(arguments: &StateArguments) -> Result<Store> {
-    let folder = match &arguments.state {
-        Some(folder) => folder.clone(),
-        None => keep::state_folder("the journal", "--state")?,
-    };
-    Ok(Store::open(&folder)?)
-}
-
-/// Asks, unless that was answered already by `--yes`.
-pub(crate) fn agreed(yes: bool, question: &str) -> Result<bool> {
-    if yes {
-        return Ok(true);
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Expected::Usage(format!("{question} There is nobody to ask here: take --yes")).into());
-    }
-    output::say(&format!("{question} Type yes: "));
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .context("reading the answer")?;
-    Ok(answer.trim() == "yes")
-}
-
-/// The end of what was not agreed to.
-pub(crate) fn nothing_done() -> Result<Exit> {
-    output::say("Nothing was done.\n");
-    Ok(Exit::Blocked)
-}
-
-/// What people know an instance by.
-fn known_as(plan: &Plan) -> String {
-    let id = plan.instance();
-    plan.source
-        .instance
-        .name()
-        .map_or_else(|| id.to_string(), |name| format!("{id} ({name})"))
-}
+use crate::narrator::Narrator;
+use crate::undertaking::{Undertaking, known_as, unless_interrupted};
+use crate::{account, narrator, output, plan, plan_text, readdress, runs};
 
 fn on_failure(argument: OnFailureArgument) -> OnFailure {
     match argument {
         OnFailureArgument::Rollback => OnFailure::RollBack,
         OnFailureArgument::Stop => OnFailure::Stop,
-    }
-}
-
-/// Lets the program end on Ctrl-C without losing anything: what was begun is in the journal. `advice` says how it goes on.
-pub(crate) async fn unless_interrupted<T>(
-    work: impl Future<Output = Result<T>>,
-    narrator: &Narrator,
-    advice: &str,
-) -> Result<T> {
-    tokio::select! {
-        result = work => {
-            narrator.rest();
-            result
-        }
-        _ = tokio::signal::ctrl_c() => {
-            narrator.interrupt();
-            bail!("interrupted; nothing is lost. {advice}")
-        }
     }
 }
 
@@ -101,71 +36,6 @@ fn on_or_back(runs: &[RunId]) -> String {
         "Go on with `comeback resume {0}`, or back with `comeback rollback {0}`",
         names.join(" ")
     )
-}
-
-/// A run that this process carries out.
-pub(crate) struct Undertaking {
-    pub(crate) engine: Engine,
-    pub(crate) plan: Plan,
-    pub(crate) teller: Teller,
-    _held: Held,
-}
-
-impl Undertaking {
-    /// Takes up a run that the journal has.
-    async fn take_up(
-        store: &Store,
-        name: &str,
-        account: &AccountArguments,
-        carry: &CarryArguments,
-        start: bool,
-    ) -> Result<(Self, Narrator)> {
-        let head = store.journal().find(name)?;
-        let plan: Plan = serde_json::from_value(store.journal().plan(&head.id)?)
-            .with_context(|| format!("reading the plan of run {}", head.id))?;
-        let region = region_of(&plan, account).await?;
-        let held = store.hold(&head.id)?;
-        let mut context = Context::new(head.id.clone(), plan.clone(), region, hosts(carry), held.folder.clone());
-        let name = known_as(&plan);
-        narrator::begin(carry.json)?;
-        let narrator = Narrator::new(carry.json, std::slice::from_ref(&name));
-        let teller = narrator.teller(plan.instance().as_str(), &name);
-        context.reporter = teller.reporter();
-        context.patience.host = Duration::from_secs(carry.host_within);
-        context.start_source = start;
-        let one = Self {
-            engine: Engine::take_up(store.journal().clone(), context, None)?,
-            plan,
-            teller,
-            _held: held,
-        };
-        Ok((one, narrator))
-    }
-}
-
-fn hosts(carry: &CarryArguments) -> Arc<SshHosts> {
-    let answers = ANSWERS.min(Duration::from_secs(carry.host_within));
-    Arc::new(SshHosts { answers })
-}
-
-/// The plan's region, which has to be of the plan's account.
-async fn region_of(plan: &Plan, account: &AccountArguments) -> Result<Region> {
-    let account = AccountArguments {
-        profile: account.profile.clone(),
-        region: Some(plan.region.clone()),
-        role_arn: account.role_arn.clone(),
-        rate_share: account.rate_share,
-    };
-    let region = account::region(&account).await?;
-    if region.account() != Some(&plan.account) {
-        return Err(Expected::Refused(format!(
-            "the run is in account {}, and these credentials are for {}: take other ones with --profile or --role-arn",
-            plan.account,
-            region.account().map_or("an unknown one", |account| account.as_str())
-        ))
-        .into());
-    }
-    Ok(region)
 }
 
 /// A plan that was saved is carried out as it is: a wish beside it would be lost without a word.
@@ -183,7 +53,7 @@ fn refuse_wishes(file: &Path, options: &[String]) -> Result<()> {
 }
 
 pub(crate) fn migrate(arguments: &MigrateArguments) -> Result<Exit> {
-    let store = store(&arguments.state)?;
+    let store = runs::store(&arguments.state)?;
     account::wait(async {
         let region = account::region(&arguments.account).await?;
         let file = match arguments.instances.as_slice() {
@@ -252,21 +122,7 @@ pub(crate) async fn carry_out(
     let narrator = Narrator::new(carry.json, &plans.iter().map(known_as).collect::<Vec<_>>());
     let mut undertakings = Vec::new();
     for plan in plans {
-        let run = RunId::new(jiff::Zoned::now().date());
-        let held = store.hold(&run)?;
-        let mut context = Context::new(run, plan.clone(), region.clone(), hosts(carry), held.folder.clone());
-        let teller = narrator.teller(plan.instance().as_str(), &known_as(&plan));
-        context.reporter = teller.reporter();
-        context.patience.host = Duration::from_secs(carry.host_within);
-        context.patience.shutdown = shutdown.unwrap_or(context.patience.shutdown);
-        let value = serde_json::to_value(&plan)?;
-        let engine = Engine::begin(store.journal().clone(), context, &value, None).await?;
-        undertakings.push(Undertaking {
-            engine,
-            plan,
-            teller,
-            _held: held,
-        });
+        undertakings.push(Undertaking::begin(store, region, plan, carry, &narrator, shutdown).await?);
     }
     let names: Vec<RunId> = undertakings
         .iter()
@@ -322,7 +178,7 @@ fn worst(ended: &[State]) -> Exit {
 }
 
 pub(crate) fn resume(arguments: &ResumeArguments) -> Result<Exit> {
-    let store = store(&arguments.state)?;
+    let store = runs::store(&arguments.state)?;
     account::wait(async {
         let (mut one, narrator) =
             Undertaking::take_up(&store, &arguments.run, &arguments.account, &arguments.carry, false).await?;
@@ -341,7 +197,7 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> Result<Exit> {
 }
 
 pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<Exit> {
-    let store = store(&arguments.state)?;
+    let store = runs::store(&arguments.state)?;
     account::wait(async {
         let (mut one, narrator) = Undertaking::take_up(
             &store,
@@ -390,7 +246,7 @@ pub(crate) fn rollback(arguments: &RollbackArguments) -> Result<Exit> {
 }
 
 pub(crate) fn finalize(arguments: &FinalizeArguments) -> Result<Exit> {
-    let store = store(&arguments.state)?;
+    let store = runs::store(&arguments.state)?;
     account::wait(async {
         let (mut one, narrator) =
             Undertaking::take_up(&store, &arguments.run, &arguments.account, &arguments.carry, false).await?;

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use comeback_cloud::Region;
-use comeback_migrate::plan::make::{self, PlanError, Wishes};
 use comeback_migrate::plan::target::Wanted;
 use comeback_migrate::plan::{Plan, Platform, Reach, VERSION, Verify, Volumes, drift, gather};
+use comeback_migrate::plan::{PlanError, Wishes, make};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{OnArgument, PlanArguments, ReachArgument, TargetArgument, WishArguments};

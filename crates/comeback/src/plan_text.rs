@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use comeback_cloud::model::Instance;
 use comeback_migrate::actions;
+use comeback_migrate::plan::PlanError;
 use comeback_migrate::plan::disk::DiskSeen;
-use comeback_migrate::plan::make::PlanError;
 use comeback_migrate::plan::{Level, Plan, Volumes};
 use comeback_migrate::step::Step;
 

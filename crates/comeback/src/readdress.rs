@@ -12,10 +12,10 @@ use comeback_migrate::store::Store;
 
 use crate::cli::CarryArguments;
 use crate::exit::{Exit, Expected};
-use crate::migrate::{self, Undertaking};
 use crate::narrator::Narrator;
 use crate::output::{self, printable};
-use crate::runs;
+use crate::undertaking::{Undertaking, unless_interrupted};
+use crate::{ask, runs};
 
 /// Brings a run's target to its source's primary private address, and deletes what is no longer needed then.
 pub(crate) async fn finalize(
@@ -43,11 +43,11 @@ pub(crate) async fn finalize(
         }
         let deletions = finalize::list(one.engine.context(), State::Readdressing, keep).await?;
         output::say(&outlook(&one.plan, &deletions, state));
-        if !migrate::agreed(
+        if !ask::agreed(
             carry.yes,
             "Go on? From the source's termination on there is no way back to it.",
         )? {
-            return migrate::nothing_done();
+            return ask::nothing_done();
         }
     }
     let work = async {
@@ -62,7 +62,7 @@ pub(crate) async fn finalize(
         Ok(one.engine.finalize(&decision).await?)
     };
     let advice = format!("`comeback finalize {run} --keep-private-ip` goes on");
-    let state = migrate::unless_interrupted(work, narrator, &advice).await?;
+    let state = unless_interrupted(work, narrator, &advice).await?;
     if !carry.json {
         output::print(&runs::summary(store, &run)?)?;
     }

@@ -11,8 +11,8 @@ use comeback_rehearse::{Accelerator, DiskFormat, Event, Outcome, Platform, Rehea
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{MachineArgument, RehearseArguments};
+use crate::disk::open;
 use crate::exit::Exit;
-use crate::inspect::open;
 use crate::output::{self, printable};
 
 pub(crate) fn run(arguments: &RehearseArguments) -> Result<Exit> {

@@ -9,14 +9,14 @@ use comeback_diagnose::{Diagnosis, Disk, Health, Way, judge};
 use comeback_migrate::action::Patience;
 use comeback_migrate::engine::OnFailure;
 use comeback_migrate::plan::Plan;
-use comeback_migrate::plan::make::Wishes;
+use comeback_migrate::plan::Wishes;
 use comeback_migrate::stopgap::Watched;
 use comeback_migrate::stopgap::kernel::{self, Start};
 
 use crate::cli::rescue::{RescueArguments, WayArgument};
 use crate::diagnose::{self, see};
 use crate::exit::Exit;
-use crate::{account, diagnosis_text, evidence, migrate, narrator, output, plan, plan_text, stopgap};
+use crate::{account, ask, diagnosis_text, evidence, migrate, narrator, output, plan, plan_text, runs, stopgap};
 
 /// Pause between two looks at one that is waited for.
 const LOOK: Duration = Duration::from_secs(5);
@@ -97,8 +97,8 @@ impl Rescue<'_> {
             Works::Migrate(plan) => {
                 self.show(&plan);
                 let question = format!("Rescue {} by these nine steps?", self.id);
-                if !migrate::agreed(self.arguments.carry.yes, &question)? {
-                    return migrate::nothing_done();
+                if !ask::agreed(self.arguments.carry.yes, &question)? {
+                    return ask::nothing_done();
                 }
                 self.migrate(*plan, &diagnosis).await
             }
@@ -213,8 +213,8 @@ impl Rescue<'_> {
             }
             None => format!("Rescue {} by a newer PV-GRUB?", self.id),
         };
-        if !migrate::agreed(self.arguments.carry.yes, &question)? {
-            return migrate::nothing_done();
+        if !ask::agreed(self.arguments.carry.yes, &question)? {
+            return ask::nothing_done();
         }
         let records = stopgap::records(&self.arguments.state)?;
         let mut patience = Patience::default();
@@ -255,7 +255,7 @@ impl Rescue<'_> {
     }
 
     async fn migrate(&self, plan: Plan, diagnosis: &Diagnosis) -> Result<Exit> {
-        let store = migrate::store(&self.arguments.state)?;
+        let store = runs::store(&self.arguments.state)?;
         // A question can wait for hours, and what was agreed to must still be so.
         if !self.arguments.carry.yes {
             plan::refuse_stale(&self.region, std::slice::from_ref(&plan)).await?;

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use comeback_convert::in_place::{self, Reversal, RevertError};
 use comeback_disk::image::{Access, Image};
-use comeback_disk::moved::Moved;
-use comeback_disk::saved::Span;
+use comeback_disk::moved::{MoveError, Moved, Standing};
+use comeback_disk::saved::{SavedError, Span};
 use serde::Serialize;
 
 use crate::cli::RevertArguments;
+use crate::disk::{now, open};
 use crate::exit::Exit;
-use crate::inspect::{now, open};
 use crate::keep;
-use crate::moving;
 use crate::output;
+use crate::watched::watched;
 
 /// What is printed as JSON.
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &RevertArguments) -> Result<Exit> {
     let moved = Moved::load(&folder).with_context(|| format!("reverting {}", image.path().display()))?;
     let moves = moved.is_some();
     let reversal = match moved {
-        Some(moved) => moving::revert(moved, &image, arguments.force)?,
+        Some(moved) => take_back(moved, &image, arguments.force)?,
         None => in_place::revert(&image, &folder, arguments.force, now(), &mut |_, _| ()).map_err(named(&image))?,
     };
     let report = match reversal {
@@ -122,5 +122,27 @@ fn say_refused(report: &Report<'_>, moves: bool) {
 fn list(what: &str, spans: &[Span]) {
     for span in spans {
         output::say(&format!("  {what}: offset {}, {} bytes\n", span.offset, span.len));
+    }
+}
+
+/// Takes a move back, or a part of one.
+fn take_back(moved: Moved, image: &Arc<Image>, force: bool) -> Result<Reversal> {
+    let reverting = || format!("reverting {}", image.path().display());
+    let mut used = Vec::new();
+    if let Standing::Moved(condition) = moved.standing(image.as_ref()).with_context(reverting)? {
+        if condition.is_written_to() {
+            in_place::refuse_another_disk(moved.saved(), image, now())?;
+        }
+        used = condition.used;
+    }
+    match watched(|watch| moved.revert(image.as_ref(), force, watch))? {
+        Err(MoveError::Saved(SavedError::WrittenTo { ranges, .. })) => Ok(Reversal::Refused {
+            written_to: ranges,
+            used,
+        }),
+        reverted => Ok(Reversal::Reverted {
+            reverted: reverted.with_context(reverting)?,
+            used,
+        }),
     }
 }

@@ -11,14 +11,23 @@ use comeback_migrate::run::{RunId, State};
 use comeback_migrate::store::Store;
 use serde_json::json;
 
-use crate::cli::{RunsArguments, StatusArguments};
+use crate::cli::{RunsArguments, StateArguments, StatusArguments};
 use crate::exit::Exit;
-use crate::migrate;
+use crate::keep;
 use crate::output::{self, printable};
+
+/// The runs of this user.
+pub(crate) fn store(arguments: &StateArguments) -> Result<Store> {
+    let folder = match &arguments.state {
+        Some(folder) => folder.clone(),
+        None => keep::state_folder("the journal", "--state")?,
+    };
+    Ok(Store::open(&folder)?)
+}
 
 /// `comeback runs`
 pub(crate) fn list(arguments: &RunsArguments) -> Result<Exit> {
-    let store = migrate::store(&arguments.state)?;
+    let store = store(&arguments.state)?;
     let mut rows = Vec::new();
     for head in store.journal().runs()? {
         let state = shown(&store, &head.id)?;
@@ -75,7 +84,7 @@ fn is_stuck(record: &Record) -> bool {
 
 /// `comeback status`
 pub(crate) fn status(arguments: &StatusArguments) -> Result<Exit> {
-    let store = migrate::store(&arguments.state)?;
+    let store = store(&arguments.state)?;
     let head = match &arguments.run {
         Some(name) => store.journal().find(name)?,
         None => match store.journal().runs()?.pop() {

@@ -9,10 +9,10 @@ use comeback_migrate::stopgap::kernel::{self, Done, Start};
 use comeback_migrate::stopgap::{Records, StopgapError, Watched, hold as holds, postpone as postpones};
 use jiff::Timestamp;
 
+use crate::ask::{agreed, nothing_done};
 use crate::cli::StateArguments;
 use crate::cli::rescue::{BumpKernelArguments, HoldArguments, PostponeArguments};
 use crate::exit::{Exit, Expected};
-use crate::migrate::{agreed, nothing_done};
 use crate::output::{minute, printable};
 use crate::{account, keep, output};
 

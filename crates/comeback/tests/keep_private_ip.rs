@@ -14,7 +14,7 @@ use comeback_migrate::action::Context;
 use comeback_migrate::actions;
 use comeback_migrate::engine::{Engine, OnFailure};
 use comeback_migrate::hosts::{Converted, Door, Host, HostError, Hosts, Job};
-use comeback_migrate::plan::make::{self, Wishes};
+use comeback_migrate::plan::{Wishes, make};
 use comeback_migrate::run::{RunId, State};
 use comeback_migrate::store::Store;
 use world::{World, has};
@@ -215,7 +215,7 @@ fn it_is_taken_back_where_it_was_interrupted() {
         &["has everything again", "--yes"],
     );
     let back = world.ends(0, &["rollback", run, "--yes"]);
-    has(&back.err, &["undo: stop the target", "is rolled back"]);
+    has(&back.err, &["undo: stop the target", "is rolled-back"]);
     assert_eq!(world.runs()[0]["state"], "rolled-back");
 }
 

@@ -7,15 +7,15 @@ use anyhow::Result;
 use comeback_convert::in_place::{self, Beginning};
 use comeback_convert::plan::Layout;
 use comeback_disk::image::Image;
-use comeback_disk::moved::Moved;
-use comeback_disk::saved::Saved;
+use comeback_disk::moved::{MoveError, Moved, Standing};
+use comeback_disk::saved::{Saved, SavedError};
 use serde::Serialize;
 
 use crate::cli::ConvertArguments;
 use crate::exit::Exit;
 use crate::keep;
-use crate::moving;
 use crate::output;
+use crate::watched::watched;
 
 /// What is printed as JSON about a conversion that was cut off earlier.
 #[derive(Serialize)]
@@ -34,9 +34,9 @@ struct Resumed<'a> {
 }
 
 /// Completes a conversion that was cut off, and ends with that. Else tells whether there are saved bytes of an earlier one.
-pub(crate) fn finish(arguments: &ConvertArguments, image: &Image, folder: &Path) -> Result<ControlFlow<Exit, bool>> {
+pub(super) fn finish(arguments: &ConvertArguments, image: &Image, folder: &Path) -> Result<ControlFlow<Exit, bool>> {
     if let Some(moved) = Moved::load(folder)? {
-        return moving::earlier(moved, arguments, image);
+        return of_move(moved, arguments, image);
     }
     let resumed = |saved: &Saved, completed| {
         let (plan, folder) = (saved.description(), saved.folder());
@@ -55,8 +55,34 @@ pub(crate) fn finish(arguments: &ConvertArguments, image: &Image, folder: &Path)
     })
 }
 
+/// Completes a move that was cut off, and ends with that. Else tells whether there is the record of an earlier one.
+fn of_move(mut moved: Moved, arguments: &ConvertArguments, image: &Image) -> Result<ControlFlow<Exit, bool>> {
+    let standing = match moved.standing(image) {
+        // Of a disk that had the same name before.
+        Err(MoveError::OtherDisk { .. } | MoveError::Saved(SavedError::OtherDisk { .. })) => {
+            return Ok(ControlFlow::Continue(true));
+        }
+        standing => standing?,
+    };
+    if keep::is_cut_off(&moved, &standing) {
+        if !arguments.dry_run {
+            watched(|watch| moved.apply(image, watch))??;
+        }
+        let (plan, folder) = (moved.saved().description(), moved.folder());
+        let completed = !arguments.dry_run;
+        return resumed(plan, folder, Layout::Partitioned, image, completed, arguments.json).map(ControlFlow::Break);
+    }
+    Ok(match standing {
+        Standing::Untouched | Standing::Reverted if !arguments.dry_run => {
+            moved.discard(image)?;
+            ControlFlow::Continue(false)
+        }
+        _ => ControlFlow::Continue(true),
+    })
+}
+
 /// Tells of a conversion that was cut off earlier. It was planned then: options of today are not looked at.
-pub(crate) fn resumed(
+fn resumed(
     plan: &serde_json::Value,
     saved: &Path,
     layout: Layout,
