@@ -5,7 +5,7 @@ mod denial;
 pub use denial::Denial;
 use denial::denied_action;
 
-use crate::calls::{Action, actions};
+use crate::calls::{action::Action, actions};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::operation::RequestId;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;

@@ -10,7 +10,6 @@ use crate::{
     error::{CloudError, ErrorKind},
     ids::{ImageId, InstanceId, SnapshotId, VolumeId},
     model::{Image, Instance, Snapshot, Status, Volume},
-    region::Region,
 };
 use std::{
     collections::BTreeMap,
@@ -64,8 +63,12 @@ pub(crate) trait Watched: Clone + Debug + PartialEq + Send + Sync + 'static {
     fn id(&self) -> Self::Id;
     /// Its state in a few words, for the message of a timeout.
     fn state(&self) -> String;
+}
+
+/// Who reads things of a kind.
+pub(crate) trait Reader<W: Watched>: Sync {
     /// Reads all of those that are there. One that is missing is no error.
-    fn read(region: &Region, ids: Vec<Self::Id>) -> impl Future<Output = Result<Vec<Self>, CloudError>> + Send;
+    fn read(&self, ids: Vec<W::Id>) -> impl Future<Output = Result<Vec<W>, CloudError>> + Send;
 }
 
 /// All waits for one kind of thing in one account and region.
@@ -118,7 +121,7 @@ impl<W: Watched> Hub<W> {
     /// Missing for longer than the grace time, after `judge` had nothing to say to that, it is an error.
     pub(crate) async fn when<T>(
         &self,
-        region: &Region,
+        reader: &impl Reader<W>,
         id: &W::Id,
         within: Duration,
         pace: Pace,
@@ -153,7 +156,7 @@ impl<W: Watched> Hub<W> {
             tokio::select! {
                 biased;
                 _ = looks.changed() => {}
-                looked = self.take_turn(region, pace) => looked?,
+                looked = self.take_turn(reader, pace) => looked?,
                 () = sleep_until(deadline) => return Err(late::<W>(id, within, last_state)),
             }
         }
@@ -168,7 +171,7 @@ impl<W: Watched> Hub<W> {
     }
 
     /// Waits for the time, unless it is for someone who looks now, and for the turn, and looks for all.
-    async fn take_turn(&self, region: &Region, pace: Pace) -> Result<(), CloudError> {
+    async fn take_turn(&self, reader: &impl Reader<W>, pace: Pace) -> Result<(), CloudError> {
         if pace == Pace::Wait {
             // Looked at again after waking: someone new may have shortened the interval. The turn is not held meanwhile, as
             // someone who looks now may want it.
@@ -186,7 +189,7 @@ impl<W: Watched> Hub<W> {
             state.begun += 1;
             (state.begun, state.waited_for.keys().cloned().collect::<Vec<W::Id>>())
         };
-        let seen = W::read(region, ids.clone()).await;
+        let seen = reader.read(ids.clone()).await;
         self.publish(look, &ids, seen);
         Ok(())
     }
@@ -318,10 +321,6 @@ impl Watched for Instance {
     fn state(&self) -> String {
         self.state.to_string()
     }
-
-    async fn read(region: &Region, ids: Vec<InstanceId>) -> Result<Vec<Instance>, CloudError> {
-        region.instances(&ids).await
-    }
 }
 
 impl Watched for Volume {
@@ -340,10 +339,6 @@ impl Watched for Volume {
         }
         state
     }
-
-    async fn read(region: &Region, ids: Vec<VolumeId>) -> Result<Vec<Volume>, CloudError> {
-        region.volumes(&ids).await
-    }
 }
 
 impl Watched for Snapshot {
@@ -356,10 +351,6 @@ impl Watched for Snapshot {
 
     fn state(&self) -> String {
         format!("{} at {} %", self.state, self.progress)
-    }
-
-    async fn read(region: &Region, ids: Vec<SnapshotId>) -> Result<Vec<Snapshot>, CloudError> {
-        region.snapshots(&ids).await
     }
 }
 
@@ -377,10 +368,6 @@ impl Watched for Status {
             self.state, self.system.state, self.guest.state
         )
     }
-
-    async fn read(region: &Region, ids: Vec<InstanceId>) -> Result<Vec<Status>, CloudError> {
-        region.statuses(&ids).await
-    }
 }
 
 impl Watched for Image {
@@ -393,9 +380,5 @@ impl Watched for Image {
 
     fn state(&self) -> String {
         self.state.to_string()
-    }
-
-    async fn read(region: &Region, ids: Vec<ImageId>) -> Result<Vec<Image>, CloudError> {
-        region.images(&ids).await
     }
 }

@@ -188,7 +188,7 @@ fn write(system: &System, plan: &Plan, assets: &Assets, now: i64) -> Result<(), 
     let mut existing = [0; SECTOR as usize];
     view.read_at(0, &mut existing)?;
     let first = runs.first().map_or(0, |run| run.start);
-    view.write_at(0, &BootSector::install(assets, &existing, first).0)?;
+    view.write_at(0, &BootSector::install(assets.boot(), &existing, first).0)?;
     Ok(())
 }
 

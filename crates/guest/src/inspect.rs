@@ -10,6 +10,7 @@ use crate::console::{self, Consoles, InitSystem};
 use crate::defaults::{Assignment, shell_assignments};
 use crate::fstab::Fstab;
 use crate::kernels::{ImageFile, Kernel, KernelReader};
+use crate::limit;
 use crate::menu::cfg::GrubCfg;
 use crate::menu::grubenv::GrubEnv;
 use crate::menu::lst::{MenuLst, saved_default};
@@ -19,10 +20,6 @@ use crate::resume::Resume;
 use crate::selinux::{self, Selinux};
 use crate::system::{Disk, System};
 use crate::tri::Tri;
-
-/// The most bytes of a text file that is parsed. Real boot menus have a few KiB; whoever writes 10 MB means harm or has an
-/// accident.
-pub const TEXT_LIMIT: u64 = 1 << 20;
 
 /// Where initramfs-tools is told of a hibernated system.
 pub const RESUME: &str = "/etc/initramfs-tools/conf.d/resume";
@@ -190,7 +187,7 @@ impl Texts<'_> {
     fn read(&mut self, path: &str) -> Option<(String, Vec<u8>)> {
         let read = || -> Result<(String, Vec<u8>), TreeError> {
             let canonical = self.tree.canonical(path)?;
-            let content = self.tree.read(&canonical, TEXT_LIMIT)?;
+            let content = self.tree.read(&canonical, limit::TEXT)?;
             Ok((canonical, content))
         };
         match read() {

@@ -1,5 +1,9 @@
 //! Bounds on what a parser keeps, so that a file of garbage cannot fill the memory.
 
+/// The most bytes of a text file that is parsed. Real boot menus have a few KiB; whoever writes 10 MB means harm or has an
+/// accident.
+pub(crate) const TEXT: u64 = 1 << 20;
+
 /// Entries of one file that are kept.
 pub(crate) const ENTRIES: usize = 10_000;
 

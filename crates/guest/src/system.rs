@@ -398,7 +398,7 @@ fn open_candidate(
 
 /// Which candidate the guest mounts on `/boot`: the one that its fstab names, or else the only one that looks like it.
 fn boot_of(root: &Ext, candidates: &[Candidate]) -> Option<usize> {
-    let content = root.read("/etc/fstab", crate::inspect::TEXT_LIMIT).unwrap_or_default();
+    let content = root.read("/etc/fstab", crate::limit::TEXT).unwrap_or_default();
     let fstab = crate::fstab::Fstab::parse(&content);
     let entry = fstab.entries.iter().find(|entry| entry.mount_point.value == "/boot");
     if let Some(entry) = entry {

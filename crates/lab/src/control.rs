@@ -14,17 +14,6 @@ use crate::policy::Policy;
 use crate::reply::Reply;
 use crate::service::{Request, Service};
 
-/// How often an action was called.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Calls {
-    /// All calls with a valid signature.
-    pub total: u64,
-    /// Those that were answered with an error.
-    pub errors: u64,
-    /// Those that came too fast.
-    pub throttled: u64,
-}
-
 /// What there is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {

@@ -12,6 +12,7 @@ mod keys;
 mod launch;
 mod lifecycle;
 mod network;
+mod owner;
 mod snapshots;
 mod status;
 mod tags;

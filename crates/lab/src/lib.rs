@@ -46,12 +46,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use clock::Clock;
-pub use control::{Calls, Status, StatusInstance};
+pub use control::{Status, StatusInstance};
 pub use engine::Timings;
 pub use fault::{Fault, FaultKind, Faults};
 pub use policy::{Effect, OPERATORS, Policy, Statement, Values};
 pub use scenario::{Scenario, ScenarioError};
 pub use server::Serving;
+pub use service::Calls;
 
 use backend::Backend;
 use backend::instant::Instant;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use hyper::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::accounts::{Accounts, Key};
 use crate::caller::Caller;
-use crate::control::Calls;
 use crate::engine::instance::State as InstanceState;
 use crate::engine::region::{Answered, NAMES};
 use crate::engine::{Region, World, machine, settle};
@@ -47,6 +47,17 @@ struct Place {
 
 /// Places by account and region.
 type Places = BTreeMap<(String, String), Arc<Mutex<Place>>>;
+
+/// How often an action was called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calls {
+    /// All calls with a valid signature.
+    pub total: u64,
+    /// Those that were answered with an error.
+    pub errors: u64,
+    /// Those that came too fast.
+    pub throttled: u64,
+}
 
 /// The lab's inside.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use crate::action::{Action, ActionError, Context, TAG_ACTION, TAG_RUN};
 use crate::actions::host::{self, Launched, launched};
 use crate::lease;
 use crate::plan::Volumes;
-use crate::readdress;
+use crate::readdress::image;
 use crate::run::State;
 use crate::step::Step;
 
@@ -104,7 +104,7 @@ pub async fn list(context: &Context, state: State, keep: Keep) -> Result<Vec<Del
         }
     }
     if state == State::Readdressing
-        && let Some(last) = context.earlier::<Launched>(readdress::LAUNCH)?
+        && let Some(last) = context.earlier::<Launched>(host::FINAL)?
     {
         // By the journal: a describe that lags may show it at its instance, or not at all.
         volumes.retain(|(id, _)| *id != last.root);
@@ -141,7 +141,7 @@ pub async fn list(context: &Context, state: State, keep: Keep) -> Result<Vec<Del
 /// The snapshots of the image that stays as the way back.
 fn way_back(context: &Context, state: State) -> BTreeSet<SnapshotId> {
     let registered = match state {
-        State::Readdressing => readdress::registered(context),
+        State::Readdressing => image::registered(context),
         _ => None,
     };
     registered

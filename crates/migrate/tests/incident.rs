@@ -23,7 +23,7 @@ use comeback_migrate::actions;
 use comeback_migrate::engine::{Engine, OnFailure};
 use comeback_migrate::finalize::Keep;
 use comeback_migrate::plan::Plan;
-use comeback_migrate::plan::make::{self, Wishes};
+use comeback_migrate::plan::{Wishes, make};
 use comeback_migrate::progress::{Event, Reporter};
 use comeback_migrate::run::{RunId, State};
 use comeback_migrate::ssh::SshHosts;

@@ -7,8 +7,8 @@ mod world;
 use comeback_cloud::ids::ImageId;
 use comeback_cloud::model::{Architecture, ScalingState, SnapshotState, Tags, Virtualization};
 use comeback_cloud::{ImageRequest, NewDevice, Region};
-use comeback_migrate::plan::make::{self, PlanError, Wishes};
 use comeback_migrate::plan::{Plan, Platform, drift, gather};
+use comeback_migrate::plan::{PlanError, Wishes, make};
 use world::{World, wishes};
 
 async fn planned(world: &World, name: &str, wishes: &Wishes) -> Result<Plan, PlanError> {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use comeback_audit::model::{Money, Value};
+use comeback_audit::model::Money;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
@@ -15,7 +15,6 @@ use unic_langid::LanguageIdentifier;
 
 use crate::harmless::harmless;
 use crate::options::{Lang, Options};
-use crate::when;
 
 const ENGLISH: [&str; 2] = [
     include_str!("../locales/en.ftl"),
@@ -130,36 +129,6 @@ impl Texts {
         }
         let text = self.bundle.format_pattern(pattern, Some(&arguments), &mut Vec::new());
         Some(text.into_owned())
-    }
-
-    /// A finding's values as a text takes them: in the reader's language and zone, and harmless. A word that the catalogue
-    /// has (`word-NAME-WORD`) is given as that text, another as it is: texts choose by it. Beside an amount of money stands
-    /// `NAME-sign`, `positive` or `negative`, and the amount itself has none.
-    pub fn values(&self, values: &BTreeMap<String, Value>) -> Vec<(String, FluentValue<'static>)> {
-        let mut all = Vec::with_capacity(values.len());
-        for (name, value) in values {
-            let value = match value {
-                Value::Text(text) => harmless(text).into(),
-                Value::Number(number) => (*number).into(),
-                Value::Time(time) => when::both(self, *time).into(),
-                Value::Seconds(seconds) => when::length(self, *seconds).into(),
-                Value::Money(money) => {
-                    let sign = if money.micros < 0 { "negative" } else { "positive" };
-                    all.push((format!("{name}-sign"), sign.into()));
-                    let amount = Money {
-                        micros: money.micros.saturating_abs(),
-                        currency: money.currency.clone(),
-                    };
-                    self.money(&amount).into()
-                }
-                Value::Word(word) => self
-                    .find(&format!("word-{name}-{}", message_id(word)), &[])
-                    .unwrap_or_else(|| harmless(word))
-                    .into(),
-            };
-            all.push((name.clone(), value));
-        }
-        all
     }
 
     /// An amount of money, to the cent; small ones to the hundredth of a cent, as prices of an hour are.

@@ -15,6 +15,7 @@ mod identity;
 pub mod notify;
 pub mod options;
 pub mod present;
+pub mod values;
 pub mod view;
 mod when;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use comeback_audit::model::{Money, Value};
 use comeback_audit::rules;
 use comeback_report::catalogue::Texts;
-use comeback_report::{Lang, Options, findings};
+use comeback_report::{Lang, Options, findings, values};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -82,7 +82,7 @@ fn texts_read_well_with_all_values_and_with_none() {
                 values.insert(name.clone(), value);
             }
             for values in [values, BTreeMap::new()] {
-                let owned = texts.values(&values);
+                let owned = values::of(&texts, &values);
                 let values: Vec<_> = owned
                     .iter()
                     .map(|(name, value)| (name.as_str(), value.clone()))
@@ -126,7 +126,7 @@ fn what_may_be_missing_has_a_text_without() {
                 .filter(|name| !may_be_missing.contains(&name.as_str()))
                 .map(|name| (name.clone(), Value::Text("VALUE".to_owned())))
                 .collect();
-            let owned = texts.values(&always);
+            let owned = values::of(&texts, &always);
             let values: Vec<_> = owned
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.clone()))

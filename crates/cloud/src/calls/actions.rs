@@ -1,6 +1,6 @@
 //! Every call that this crate makes.
 
-use super::{Action, Rate};
+use super::action::{Action, Rate};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $constant:ident = $name:literal, $changes:literal, $repeatable:literal, $rate:ident;)+) => {

@@ -1,7 +1,7 @@
 //! Who was denied what. AWS says it in a sentence.
 
 use super::{CloudError, ErrorKind};
-use crate::calls::Action;
+use crate::calls::action::Action;
 
 /// Who was denied what, as far as AWS says it.
 #[derive(Debug, Clone, PartialEq, Eq)]

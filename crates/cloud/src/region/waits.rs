@@ -5,7 +5,7 @@ use crate::{
     error::CloudError,
     ids::{ImageId, InstanceId, SnapshotId, VolumeId},
     model::{Image, Instance, Snapshot, Status, Volume},
-    poller::Pace,
+    poller::{Pace, Reader},
 };
 use std::time::Duration;
 
@@ -106,3 +106,19 @@ impl Region {
             .await
     }
 }
+
+macro_rules! reader {
+    ($id:ty, $value:ty, $read:ident) => {
+        impl Reader<$value> for Region {
+            async fn read(&self, ids: Vec<$id>) -> Result<Vec<$value>, CloudError> {
+                self.$read(&ids).await
+            }
+        }
+    };
+}
+
+reader!(InstanceId, Instance, instances);
+reader!(VolumeId, Volume, volumes);
+reader!(SnapshotId, Snapshot, snapshots);
+reader!(InstanceId, Status, statuses);
+reader!(ImageId, Image, images);

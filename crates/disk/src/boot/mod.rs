@@ -149,7 +149,7 @@ mod tests {
         }
         let mut existing = [0; 512];
         disk.read_at(0, &mut existing).unwrap();
-        let sector = BootSector::install(&assets, &existing, pieces[0].start);
+        let sector = BootSector::install(assets.boot(), &existing, pieces[0].start);
         disk.write_at(0, &sector.0).unwrap();
     }
 

@@ -1,7 +1,5 @@
 //! Sector 0.
 
-use super::assets::Assets;
-
 /// Bytes per sector, as a BIOS counts them.
 pub const SECTOR: u64 = 512;
 
@@ -21,10 +19,10 @@ const SIGNATURE: std::ops::Range<usize> = 0x1fe..0x200;
 pub struct BootSector(pub [u8; SECTOR as usize]);
 
 impl BootSector {
-    /// GRUB's boot sector, leading to a core image at `core_sector`; the partition table and the parameter block of
+    /// GRUB's boot sector `boot`, leading to a core image at `core_sector`; the partition table and the parameter block of
     /// `existing` are kept.
-    pub fn install(assets: &Assets, existing: &[u8; SECTOR as usize], core_sector: u64) -> Self {
-        let mut sector = *assets.boot();
+    pub fn install(boot: &[u8; SECTOR as usize], existing: &[u8; SECTOR as usize], core_sector: u64) -> Self {
+        let mut sector = *boot;
         sector[BPB].copy_from_slice(&existing[BPB]);
         sector[TABLE].copy_from_slice(&existing[TABLE]);
         sector[CORE_SECTOR].copy_from_slice(&core_sector.to_le_bytes());

@@ -1,16 +1,13 @@
 //! Machine images (AMI) and kernel images (AKI).
 
 use super::filter::{Filters, maybe, one, page};
-use super::{Answer, Call, done, tag_set};
+use super::{Answer, Call, done, owner, tag_set};
 use crate::engine::aki::{self, Aki};
 use crate::engine::image::{Image, ImageMapping};
 use crate::engine::instance::{State, Virtualization};
 use crate::engine::settle;
 use crate::engine::volume::Volume;
 use crate::wire::{ApiError, Params, Xml, iso};
-
-/// The account that owns what is of the alias `amazon`.
-pub(super) const AMAZON: &str = "137112412989";
 
 /// Makes an image of an instance. Unless it is told otherwise it reboots the instance, as EC2 does.
 pub(super) fn create(call: &mut Call<'_>) -> Answer {
@@ -226,7 +223,7 @@ fn image_value(call: &Call<'_>, image: &Image, name: &str) -> Option<Vec<String>
         "kernel-id" => maybe(image.kernel.as_ref()),
         "manifest-location" => one(format!("{}/{}", image.owner, image.name)),
         "name" => one(&image.name),
-        "owner-alias" => maybe(alias(image.owner_alias.as_ref())),
+        "owner-alias" => maybe(owner::alias(image.owner_alias.as_ref())),
         "owner-id" => one(&image.owner),
         "platform" => Some(Vec::new()),
         "product-code" => Some(image.product_codes.iter().map(|code| code.id.clone()).collect()),
@@ -250,7 +247,7 @@ fn aki_value(aki: &Aki, name: &str) -> Option<Vec<String>> {
         "manifest-location" => one(aki.location()),
         "name" => one(aki.name),
         "owner-alias" => one("amazon"),
-        "owner-id" => one(AMAZON),
+        "owner-id" => one(owner::AMAZON),
         "state" => one("available"),
         "virtualization-type" => one("paravirtual"),
         "root-device-type" => one("instance-store"),
@@ -266,11 +263,6 @@ fn aki_value(aki: &Aki, name: &str) -> Option<Vec<String>> {
         _ if name.starts_with("tag:") => Some(Vec::new()),
         _ => None,
     }
-}
-
-/// The alias that AWS gives: Debian has an account, and no alias.
-pub(super) fn alias(owner: Option<&String>) -> Option<&String> {
-    owner.filter(|alias| ["amazon", "aws-marketplace"].contains(&alias.as_str()))
 }
 
 /// An image of either kind.
@@ -326,7 +318,7 @@ pub(super) fn describe(call: &mut Call<'_>) -> Answer {
         }
     }
     for aki in kernels() {
-        if named(aki.id) && owned(AMAZON, Some("amazon")) && filters.keep(|name| aki_value(aki, name))? {
+        if named(aki.id) && owned(owner::AMAZON, Some("amazon")) && filters.keep(|name| aki_value(aki, name))? {
             found.push(Any::Kernel(aki));
         }
     }
@@ -360,7 +352,7 @@ fn show(xml: &mut Xml, call: &Call<'_>, image: &Image) {
         .opt("ramdiskId", image.ramdisk.as_ref())
         .opt("sriovNetSupport", image.sriov.as_ref())
         .text("enaSupport", image.ena)
-        .opt("imageOwnerAlias", alias(image.owner_alias.as_ref()))
+        .opt("imageOwnerAlias", owner::alias(image.owner_alias.as_ref()))
         .text("name", &image.name)
         .text("description", &image.description)
         .text("rootDeviceType", &image.root_type)
@@ -392,7 +384,7 @@ fn show_kernel(xml: &mut Xml, aki: &Aki) {
     xml.text("imageId", aki.id)
         .text("imageLocation", aki.location())
         .text("imageState", "available")
-        .text("imageOwnerId", AMAZON)
+        .text("imageOwnerId", owner::AMAZON)
         .text("isPublic", true)
         .text("architecture", aki.arch)
         .text("imageType", "kernel")

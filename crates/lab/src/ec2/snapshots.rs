@@ -1,7 +1,7 @@
 //! Snapshots.
 
 use super::filter::{Filters, SIZES, maybe, one, page};
-use super::{Answer, Call, done, tag_set};
+use super::{Answer, Call, done, owner, tag_set};
 use crate::engine::Region;
 use crate::engine::instance::State;
 use crate::engine::volume::{Snapshot, Volume, VolumeState};
@@ -161,7 +161,7 @@ fn progress(snapshot: &Snapshot) -> &'static str {
 
 fn owner<'a>(region: &'a Region, snapshot: &Snapshot) -> &'a str {
     if snapshot.owner_alias.is_some() {
-        super::images::AMAZON
+        owner::AMAZON
     } else {
         &region.account
     }
@@ -175,7 +175,7 @@ fn show(xml: &mut Xml, region: &Region, snapshot: &Snapshot) {
         .text("startTime", iso(snapshot.started))
         .text("progress", progress(snapshot))
         .text("ownerId", owner(region, snapshot))
-        .opt("ownerAlias", super::images::alias(snapshot.owner_alias.as_ref()))
+        .opt("ownerAlias", owner::alias(snapshot.owner_alias.as_ref()))
         .text("volumeSize", snapshot.size)
         .text("description", &snapshot.description);
     tag_set(xml, region, &snapshot.id);
@@ -202,7 +202,7 @@ pub(super) fn describe(call: &mut Call<'_>) -> Answer {
         let keep = filters.keep(|name| match name {
             "description" => one(&snapshot.description),
             "encrypted" => one(snapshot.encrypted),
-            "owner-alias" => maybe(super::images::alias(snapshot.owner_alias.as_ref())),
+            "owner-alias" => maybe(owner::alias(snapshot.owner_alias.as_ref())),
             "owner-id" => one(owner(region, snapshot)),
             "progress" => one(progress(snapshot)),
             "snapshot-id" => one(&snapshot.id),

@@ -5,7 +5,7 @@ use comeback_cloud::calls::{Action as Call, actions as calls};
 use serde_json::Value;
 
 use super::host::launched;
-use super::{detach, place, protect, start};
+use super::{detach, place, power, protect};
 use crate::action::{Action, ActionError, Context, given};
 use crate::plan::{Device, Plan};
 use crate::step::Step;
@@ -62,7 +62,7 @@ impl Action for Root {
             place::put(context, &volume, &host, &device).await?;
             return given(&device);
         }
-        start::start(context, &host).await?;
+        power::start(context, &host).await?;
         let taken = |name: &str| now.block_devices.iter().any(|device| device.device == name);
         let free = NAMES.map(|letter| format!("/dev/sd{letter}")).find(|name| !taken(name));
         let device = free.ok_or_else(|| {

@@ -10,12 +10,11 @@ use comeback_cloud::{NetworkUse, RunRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{protect, start, stop};
+use super::{power, protect};
 use crate::action::{Action, ActionError, Context, Seat, TAG_ACTION, TAG_RUN, given};
 use crate::hosts::Door;
 use crate::lease;
 use crate::plan::Reach;
-use crate::readdress;
 use crate::step::Step;
 
 /// What [`Launch`] gives.
@@ -31,13 +30,16 @@ pub(crate) struct Launched {
     pub(crate) root_device: String,
 }
 
+/// The action that launches the host, in the journal.
 pub(crate) const LAUNCH: &str = "host/launch";
+/// The action that launches the final instance, in the journal.
+pub(crate) const FINAL: &str = "readdress/launch";
 
 /// The instance that the source's disks are for, which must have been launched by now.
 pub(crate) fn launched(context: &Context) -> Result<Launched, ActionError> {
     match context.seat {
         Seat::Host => host(context),
-        Seat::Final => context.output(readdress::LAUNCH),
+        Seat::Final => context.output(FINAL),
     }
 }
 
@@ -111,7 +113,7 @@ impl Action for Launch {
     /// Stops it. It is kept until `finalize`, which deletes what a run has made.
     async fn undo(&self, context: &Context) -> Result<(), ActionError> {
         match find(context, LAUNCH).await? {
-            Some(host) => stop::stop(context, LAUNCH, &host.id).await,
+            Some(host) => power::stop(context, LAUNCH, &host.id).await,
             None => Ok(()),
         }
     }
@@ -155,9 +157,9 @@ pub(crate) async fn launch(
     };
     if instance.state == InstanceState::Stopped {
         // Somebody stopped it, or an earlier attempt was undone.
-        start::start(context, &instance.id).await?;
+        power::start(context, &instance.id).await?;
     } else {
-        start::running(context, &instance.id).await?;
+        power::running(context, &instance.id).await?;
     }
     given(&describe(&protect::instance(&context.region, &instance.id).await?)?)
 }

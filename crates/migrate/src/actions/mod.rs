@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod identity;
 pub(crate) mod keys;
 pub(crate) mod place;
+pub(crate) mod power;
 pub(crate) mod protect;
 pub(crate) mod start;
 pub(crate) mod stop;

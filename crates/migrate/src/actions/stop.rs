@@ -2,54 +2,12 @@
 
 use async_trait::async_trait;
 use comeback_cloud::calls::{Action as Call, actions as calls};
-use comeback_cloud::ids::InstanceId;
-use comeback_cloud::model::{Instance, InstanceState};
 use serde_json::{Value, json};
 
-use super::protect::{self, instance};
-use super::start;
+use super::power::{start, stop};
+use super::{host, protect};
 use crate::action::{Action, ActionError, Context};
-use crate::progress::Event;
 use crate::step::Step;
-
-/// Stops an instance and waits until it is. A guest that does not shut down, as one that never booted, has its power taken
-/// away in the end.
-pub(crate) async fn stop(context: &Context, action: &str, id: &InstanceId) -> Result<(), ActionError> {
-    let region = &context.region;
-    let now = instance(region, id).await?;
-    match now.state {
-        InstanceState::Stopped => return Ok(()),
-        InstanceState::Stopping => {}
-        InstanceState::Terminated | InstanceState::ShuttingDown => return Err(gone(&now)),
-        _ => region.stop(id, false).await?,
-    }
-    let stopped = |now: &Instance| match now.state {
-        InstanceState::Stopped => Some(Ok(())),
-        InstanceState::Terminated | InstanceState::ShuttingDown => Some(Err(gone(now))),
-        _ => None,
-    };
-    match region.instance_when(id, context.patience.shutdown, stopped).await {
-        Ok(stopped) => return stopped,
-        Err(error) if error.kind == comeback_cloud::ErrorKind::Late => {}
-        Err(error) => return Err(error.into()),
-    }
-    context.reporter.tell(Event::Goes {
-        action: action.to_owned(),
-        what: format!(
-            "{id} has not shut down in {} s; its power is taken away now",
-            context.patience.shutdown.as_secs()
-        ),
-    });
-    region.stop(id, true).await?;
-    region.instance_when(id, context.patience.change, stopped).await?
-}
-
-fn gone(instance: &Instance) -> ActionError {
-    ActionError::unexpected(
-        format!("{} is {}", instance.id, instance.state),
-        "its volumes may be left: `comeback status` names their snapshots",
-    )
-}
 
 /// Step 1: the source.
 pub(crate) struct Source;
@@ -101,7 +59,7 @@ impl Action for Source {
                 "attach what is missing, then `comeback rollback` again",
             ));
         }
-        start::start(context, context.plan.instance()).await
+        start(context, context.plan.instance()).await
     }
 
     fn by_hand(&self, context: &Context) -> Vec<String> {
@@ -135,7 +93,7 @@ impl Action for Host {
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
-        let host = super::host::launched(context)?;
+        let host = host::launched(context)?;
         stop(context, &self.id(), &host.instance).await?;
         Ok(Value::Null)
     }

@@ -6,9 +6,8 @@
 use comeback_cloud::Region;
 use comeback_cloud::model::{Architecture, Image, ImageState, InstanceType, RootDeviceType, Support, Virtualization};
 
-use super::HostImage;
-use super::make::{PlanError, Wishes};
 use super::refuse::Refusal;
+use super::{HostImage, PlanError, Wishes};
 
 /// Amazon Linux kept by AWS as public parameters, the newest release first
 /// (<https://docs.aws.amazon.com/linux/al2023/ug/ec2.html>). The older one is for types on which the newer starts by UEFI.

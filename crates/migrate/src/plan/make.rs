@@ -1,81 +1,14 @@
 //! Making plans.
 
-use comeback_cloud::ids::{AccountId, ImageId, InstanceId};
-use comeback_cloud::{CloudError, Region};
+use comeback_cloud::Region;
+use comeback_cloud::ids::{AccountId, InstanceId};
 use jiff::Timestamp;
 
-use super::disk::DiskSeen;
 use super::host::{self, Candidate};
 use super::outlook::Outlook;
 use super::refuse::{self, Refusal};
-use super::target::{self, Market, Wanted};
-use super::{Cost, Downtime, Plan, Reach, Source, VERSION, Verify, Volumes, cost, devices, gather, notices};
-
-/// What was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wishes {
-    /// Type and platform of the target.
-    pub target: Wanted,
-    /// Which volumes the target gets.
-    pub volumes: Volumes,
-    /// Image of the host; nothing means the newest Amazon Linux 2023.
-    pub host_image: Option<ImageId>,
-    /// Who logs in there; nothing means who does by custom on the image.
-    pub host_user: Option<String>,
-    /// How the target is proven.
-    pub verify: Verify,
-    /// What is on the source's root, if somebody has looked. It is of one instance: a plan for several cannot use it.
-    pub disk: Option<DiskSeen>,
-}
-
-impl Default for Wishes {
-    fn default() -> Self {
-        Self {
-            target: Wanted::default(),
-            volumes: Volumes::Original,
-            host_image: None,
-            host_user: None,
-            verify: Verify {
-                ports: Vec::new(),
-                command: None,
-                within_s: 900,
-                reach: Reach::Public,
-                ssh_port: 22,
-            },
-            disk: None,
-        }
-    }
-}
-
-/// Why there is no plan.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// A call failed.
-    #[error(transparent)]
-    Cloud(#[from] CloudError),
-    /// There is no such instance.
-    #[error("{0} is not there; check account and region")]
-    NoInstance(InstanceId),
-    /// The account is not known.
-    #[error("the credentials tell no account")]
-    NoAccount,
-    /// The image of the host will not do.
-    #[error("image {image} cannot be the host's: {why}; take another with --host-image")]
-    HostImage {
-        /// The image.
-        image: ImageId,
-        /// Why not.
-        why: String,
-    },
-    /// The instance cannot be migrated.
-    #[error("{instance} cannot be migrated: {}", .reasons.iter().map(|refusal| refusal.reason.as_str()).collect::<Vec<_>>().join("; "))]
-    Refused {
-        /// The instance.
-        instance: InstanceId,
-        /// Every reason.
-        reasons: Vec<Refusal>,
-    },
-}
+use super::target::{self, Market};
+use super::{Cost, Downtime, Plan, PlanError, Source, VERSION, Wishes, cost, devices, gather, notices};
 
 /// Makes a plan for each instance. What they have in common is asked for once.
 ///

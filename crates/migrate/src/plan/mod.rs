@@ -8,6 +8,7 @@ pub mod cost;
 pub mod devices;
 pub mod disk;
 pub mod drift;
+mod error;
 pub mod gather;
 mod host;
 pub mod make;
@@ -17,6 +18,7 @@ pub mod refuse;
 pub mod target;
 #[cfg(test)]
 mod testing;
+mod wishes;
 
 use comeback_cloud::ids::{
     AccountId, AllocationId, ImageId, InstanceId, InterfaceId, RegionName, TargetGroupArn, VolumeId,
@@ -24,6 +26,9 @@ use comeback_cloud::ids::{
 use comeback_cloud::model::{Address, Attributes, Instance, Interface, ScalingMember, Target as Registered, Volume};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use error::PlanError;
+pub use wishes::Wishes;
 
 /// Counts up when a plan of before can no longer be followed.
 pub const VERSION: u32 = 1;

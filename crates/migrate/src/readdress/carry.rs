@@ -1,6 +1,7 @@
 //! Carries it out.
 
-use super::{Way, actions, agreed, free, refusals, registered, way_back};
+use super::image::{registered, way_back};
+use super::{Way, actions, agreed, free, refusals};
 use crate::action::{Action, ActionError};
 use crate::engine::{Engine, RunError};
 use crate::finalize::Keep;

@@ -8,10 +8,8 @@ use serde_json::Value;
 
 use crate::action::{Action, ActionError, Context};
 use crate::actions::host::{self, launched};
-use crate::actions::{identity, stop};
+use crate::actions::{identity, power};
 use crate::step::Step;
-
-pub(crate) const LAUNCH: &str = "readdress/launch";
 
 /// Launches the final instance and waits until it runs.
 pub(super) struct Launch;
@@ -19,7 +17,7 @@ pub(super) struct Launch;
 #[async_trait]
 impl Action for Launch {
     fn id(&self) -> String {
-        LAUNCH.to_owned()
+        host::FINAL.to_owned()
     }
 
     fn step(&self) -> Step {
@@ -47,7 +45,7 @@ impl Action for Launch {
                 device_index: 0,
             }]))
         };
-        host::launch(context, LAUNCH, network).await
+        host::launch(context, host::FINAL, network).await
     }
 }
 
@@ -118,7 +116,7 @@ impl Action for Stop {
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
         let last = launched(&context.of_final())?.instance;
-        stop::stop(context, &self.id(), &last).await?;
+        power::stop(context, &self.id(), &last).await?;
         Ok(Value::Null)
     }
 }

@@ -17,12 +17,13 @@
 mod anew;
 mod carry;
 mod free;
+pub(crate) mod image;
 mod launch;
 mod preserve;
 mod refuse;
 
 use comeback_cloud::calls::{Action as Call, actions as calls};
-use comeback_cloud::ids::{ImageId, SnapshotId, VolumeId};
+use comeback_cloud::ids::VolumeId;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, Context};
@@ -31,7 +32,7 @@ use crate::finalize::{self, Keep};
 use crate::plan::{Device, Plan};
 use anew::Anew;
 
-pub(crate) use launch::LAUNCH;
+pub use image::{Registered, way_back};
 pub use refuse::refusals;
 
 /// What is done, in order.
@@ -144,53 +145,7 @@ pub(crate) struct Agreed {
     pub(crate) ran: bool,
 }
 
-/// The way back that stays: an image that carries the source's disks as they were at last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Registered {
-    /// The image.
-    pub image: ImageId,
-    /// What it is made of.
-    pub snapshots: Vec<SnapshotId>,
-}
-
-impl Registered {
-    /// The name of its action in the journal.
-    pub const ID: &str = preserve::REGISTER;
-}
-
 /// What was agreed to, if anything was.
 pub(crate) fn agreed(context: &Context) -> Option<Agreed> {
     context.earlier(preserve::AGREE).ok().flatten()
-}
-
-/// What stays as the way back, if it is there.
-pub(crate) fn registered(context: &Context) -> Option<Registered> {
-    context.earlier(Registered::ID).ok().flatten()
-}
-
-/// What a person types to get the source back from its image, as a paravirtual instance with another private address.
-pub fn way_back(plan: &Plan, image: &ImageId) -> String {
-    let source = &plan.source.instance;
-    let mut command = format!(
-        "aws ec2 run-instances --region {} --image-id {image} --instance-type {}",
-        plan.region, source.instance_type
-    );
-    let mut option = |name: &str, value: &str| {
-        command.push_str(&format!(" --{name} {value}"));
-    };
-    if let Some(subnet) = &source.subnet {
-        option("subnet-id", subnet.as_str());
-    }
-    if !source.security_groups.is_empty() {
-        let groups: Vec<&str> = source.security_groups.iter().map(|group| group.id.as_str()).collect();
-        option("security-group-ids", &groups.join(" "));
-    }
-    if let Some(key) = &source.key_name {
-        option("key-name", key);
-    }
-    if let Some(profile) = &source.iam_profile {
-        option("iam-instance-profile", &format!("Arn={profile}"));
-    }
-    command
 }

@@ -8,17 +8,17 @@ use comeback_cloud::model::{Image, ImageState, InstanceState, Snapshot, Virtuali
 use comeback_cloud::{ErrorKind, Filter, ImageRequest, NewDevice};
 use serde_json::Value;
 
-use super::{Agreed, Registered};
+use super::Agreed;
+use super::image::{Registered, registered};
 use crate::action::{Action, ActionError, Context, given};
 use crate::actions::protect::{self, Taken};
-use crate::actions::{detach, host, start, stop};
+use crate::actions::{detach, host, power};
 use crate::finalize::Keep;
 use crate::plan::Device;
 use crate::step::Step;
 
 pub(super) const AGREE: &str = "readdress/agree";
 const SNAPSHOTS: &str = "readdress/snapshots";
-pub(super) const REGISTER: &str = "readdress/image";
 
 /// Writes down what was agreed to, for those who go on after an interruption.
 pub(super) struct Agree {
@@ -79,14 +79,14 @@ impl Action for StopTarget {
     }
 
     async fn apply(&self, context: &Context) -> Result<Value, ActionError> {
-        stop::stop(context, &self.id(), &host::host(context)?.instance).await?;
+        power::stop(context, &self.id(), &host::host(context)?.instance).await?;
         Ok(Value::Null)
     }
 
     /// Starts it, if it ran.
     async fn undo(&self, context: &Context) -> Result<(), ActionError> {
         if super::agreed(context).is_some_and(|agreed| agreed.ran) {
-            start::start(context, &host::host(context)?.instance).await?;
+            power::start(context, &host::host(context)?.instance).await?;
         }
         Ok(())
     }
@@ -235,7 +235,7 @@ impl Register {
             devices.push(Self::device(context, device, taken)?);
         }
         devices.extend(Self::lent(context, &devices).await?);
-        let mut tags = context.tags(REGISTER);
+        let mut tags = context.tags(Registered::ID);
         tags.extend(source.name().map(|name| ("Name".to_owned(), name.to_owned())));
         Ok(ImageRequest {
             name: Self::name(context),
@@ -322,7 +322,7 @@ impl Register {
 #[async_trait]
 impl Action for Register {
     fn id(&self) -> String {
-        REGISTER.to_owned()
+        Registered::ID.to_owned()
     }
 
     fn step(&self) -> Step {
@@ -385,6 +385,6 @@ impl Action for Register {
                 context.plan.region, registered.image
             )
         };
-        super::registered(context).map(deregister).into_iter().collect()
+        registered(context).map(deregister).into_iter().collect()
     }
 }

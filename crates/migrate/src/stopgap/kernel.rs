@@ -18,7 +18,7 @@ use super::record::{Bumped, Kept};
 use super::watch::{Watched, watch};
 use super::{Records, StopgapError};
 use crate::action::{ActionError, Patience, Retry, TAG_ACTION, TAG_RUN};
-use crate::actions::start;
+use crate::actions::power;
 use crate::lease;
 use crate::plan::Source;
 use crate::plan::gather::scaling;
@@ -483,7 +483,7 @@ impl Change<'_> {
                 _ => error.into(),
             })?;
         }
-        let outcome = start::comes_up(region, id, self.patience.change).await?;
+        let outcome = power::comes_up(region, id, self.patience.change).await?;
         outcome.map_err(|reason| {
             StopgapError::failed(
                 format!("{id} does not start: {reason}"),

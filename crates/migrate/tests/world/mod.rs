@@ -19,7 +19,7 @@ use comeback_migrate::finalize::Keep;
 use comeback_migrate::hosts::{Converted, Door, Host, HostError, Hosts, Job};
 use comeback_migrate::journal::{Head, Journal};
 use comeback_migrate::plan::Plan;
-use comeback_migrate::plan::make::{self, Wishes};
+use comeback_migrate::plan::{Wishes, make};
 use comeback_migrate::progress::{Event, Reporter};
 use comeback_migrate::run::{RunId, State};
 use comeback_migrate::store::Store;

@@ -9,7 +9,7 @@ use super::{name, whose};
 use crate::catalogue::Texts;
 use crate::findings;
 use crate::harmless::{harmless, shortened};
-use crate::when;
+use crate::{values, when};
 
 /// Longest command that is shown, in characters; ARNs of roles can have a thousand.
 const LONGEST_COMMAND: usize = 4096;
@@ -106,7 +106,7 @@ pub(super) fn levels(texts: &Texts, audit: &Audit) -> Vec<LevelCount> {
 /// A finding.
 pub(crate) fn finding_row(texts: &Texts, finding: &Finding) -> FindingRow {
     let message = findings::message(&finding.rule);
-    let values = texts.values(&finding.values);
+    let values = values::of(texts, &finding.values);
     let mut values: Vec<_> = values
         .iter()
         .map(|(name, value)| (name.as_str(), value.clone()))

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 
 use serde::Serialize;
 
-use super::{Architecture, Format, ImageError, KernelImage, Payload, header};
+use super::{Format, ImageError, KernelImage, Payload, header};
 use crate::compression::Compression;
 
 /// The most that a kernel is unpacked to in search of its notes.
@@ -40,18 +40,6 @@ pub struct XenNotes {
     pub loader: Option<String>,
     /// `!writable_page_tables|pae_pgdir_above_4gb|…`
     pub features: Option<String>,
-}
-
-/// The architecture in an ELF header.
-pub(super) fn architecture(start: &[u8]) -> Option<Architecture> {
-    if !start.starts_with(b"\x7fELF") {
-        return None;
-    }
-    match (start.get(4)?, start.get(18..20)?) {
-        (2, [62, 0]) => Some(Architecture::X86_64),
-        (1, [3, 0]) => Some(Architecture::X86),
-        _ => None,
-    }
 }
 
 /// Unpacks the kernel as far as its notes. `reader` gives the file from its first byte, `image` is what

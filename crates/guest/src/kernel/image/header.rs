@@ -22,14 +22,14 @@ pub(super) fn read(mut reader: impl Read, size: u64) -> Result<KernelImage, Imag
     reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
     if head.starts_with(b"\x7fELF") {
         let mut image = KernelImage::new(Format::Elf, size, Compression::None);
-        image.architecture = super::elf::architecture(&head);
+        image.architecture = elf_architecture(&head);
         return Ok(image);
     }
     if head.starts_with(b"\x1f\x8b") {
         let start = unpacked_start(Compression::Gzip, io::Cursor::new(&head));
         if start.starts_with(b"\x7fELF") {
             let mut image = KernelImage::new(Format::ElfGz, size, Compression::Gzip);
-            image.architecture = super::elf::architecture(&start);
+            image.architecture = elf_architecture(&start);
             image.payload = Some(Payload {
                 offset: 0,
                 length: size,
@@ -115,7 +115,7 @@ fn setup_header(head: Vec<u8>, mut reader: impl Read, size: u64) -> Result<Kerne
     };
     if image.architecture.is_none() {
         let start = unpacked_start(image.compression, io::Cursor::new(magic).chain(input));
-        image.architecture = super::elf::architecture(&start);
+        image.architecture = elf_architecture(&start);
     }
     Ok(image)
 }
@@ -183,4 +183,16 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+/// The architecture in an ELF header.
+fn elf_architecture(start: &[u8]) -> Option<Architecture> {
+    if !start.starts_with(b"\x7fELF") {
+        return None;
+    }
+    match (start.get(4)?, start.get(18..20)?) {
+        (2, [62, 0]) => Some(Architecture::X86_64),
+        (1, [3, 0]) => Some(Architecture::X86),
+        _ => None,
+    }
 }
