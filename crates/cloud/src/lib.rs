@@ -35,6 +35,7 @@
 mod budget;
 pub mod calls;
 mod convert;
+mod endpoint;
 pub mod error;
 pub mod ids;
 pub mod kernels;

@@ -6,6 +6,7 @@ use crate::{
         Observer, actions,
         caller::{Ask, Caller},
     },
+    endpoint,
     error::{CloudError, ErrorKind},
     ids::{AccountId, RegionName},
     model::{AccountStatus, Identity, KnownRegion, OrganizationAccount},
@@ -19,13 +20,10 @@ use aws_credential_types::provider::{
     ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
     future::ProvideCredentials as ProvidingCredentials,
 };
-use aws_runtime::env_config::{EnvConfigValue, file::EnvConfigFiles};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::os_shim_internal::{Env, Fs};
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
-    ffi::OsString,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -35,19 +33,6 @@ use std::{
 const STS_REGION: &str = "us-east-1";
 /// Whom the account's trail shows behind the calls of an assumed role.
 const SESSION_NAME: &str = "comeback";
-/// How variables begin that lead to another endpoint than AWS's.
-const ENDPOINT: &str = "AWS_ENDPOINT_URL";
-/// The services that are asked, and those that credentials come from, by the ids that configuration files know.
-const SERVICES: [&str; 8] = [
-    "auto_scaling",
-    "ec2",
-    "elastic_load_balancing_v2",
-    "organizations",
-    "ssm",
-    "sso",
-    "sso_oidc",
-    "sts",
-];
 
 /// How a session is made. The defaults take everything from the environment and the files that the AWS command line uses:
 /// `AWS_PROFILE`, `~/.aws/config`, single sign-on, credential processes, instance roles, `AWS_ENDPOINT_URL`.
@@ -180,9 +165,8 @@ impl Session {
         match &options.endpoint {
             Some(endpoint) => loader = loader.endpoint_url(endpoint),
             None => {
-                no_empty_endpoint(std::env::vars_os())?;
-                let (fs, env) = (Fs::real(), Env::real());
-                no_empty_endpoint_in_files(&fs, &env, options.profile.as_deref()).await?;
+                endpoint::check(std::env::vars_os())?;
+                endpoint::check_files(&Fs::real(), &Env::real(), options.profile.as_deref()).await?;
             }
         }
         if let Some(keys) = &options.keys {
@@ -333,43 +317,6 @@ fn account(from: aws_sdk_organizations::types::Account) -> Option<OrganizationAc
     })
 }
 
-/// An empty endpoint in the environment, from which the SDK would panic: `AWS_ENDPOINT_URL`, or one with a service's name behind it.
-/// It looks for them by itself for each service, so that they cannot be taken away here.
-fn no_empty_endpoint(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), CloudError> {
-    let mut empty = variables.filter(|(_, value)| value.is_empty());
-    let Some(name) = empty.find_map(|(name, _)| name.into_string().ok().filter(|name| name.starts_with(ENDPOINT)))
-    else {
-        return Ok(());
-    };
-    Err(empty_endpoint(format!(
-        "{name} is empty: expected a URL; unset it to reach AWS itself"
-    )))
-}
-
-/// The same in the profile's files: `endpoint_url` of the profile, or of a service in the section that its `services` names.
-async fn no_empty_endpoint_in_files(fs: &Fs, env: &Env, profile: Option<&str>) -> Result<(), CloudError> {
-    let profile = profile.map(|name| Cow::Owned(name.to_owned()));
-    // Files that cannot be read are for the SDK to complain of.
-    let Ok(files) = aws_config::profile::load(fs, env, &EnvConfigFiles::default(), profile).await else {
-        return Ok(());
-    };
-    for service in SERVICES {
-        let key = EnvConfigValue::new().profile("endpoint_url").service_id(service);
-        if let Some((value, place)) = key.load(env, Some(&files))
-            && value.trim().is_empty()
-        {
-            return Err(empty_endpoint(format!(
-                "endpoint_url is empty in the AWS configuration files: expected a URL; remove the line to reach AWS itself ({place})"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn empty_endpoint(message: String) -> CloudError {
-    CloudError::new(&actions::GET_CALLER_IDENTITY, "", ErrorKind::InvalidParameter, message)
-}
-
 /// With a profile's credentials and no others. The SDK's own order has the keys of the environment before a profile that is
 /// named: one account would be taken for another. The AWS command line has the profile first.
 fn of_profile(
@@ -468,43 +415,4 @@ async fn identity(sdk: &SdkConfig, options: &Options) -> Result<Identity, CloudE
         arn,
         user,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use super::*;
-
-    #[test]
-    fn an_empty_endpoint_is_an_error() {
-        let with = |name: &str, value: &str| no_empty_endpoint([(name.into(), value.into())].into_iter());
-        for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"] {
-            let error = with(name, "").unwrap_err();
-            assert_eq!(error.kind, ErrorKind::InvalidParameter);
-            assert!(error.to_string().contains(&format!("{name} is empty")), "{error}");
-            with(name, "http://127.0.0.1:1").unwrap();
-        }
-        with("AWS_PROFILE", "").unwrap();
-    }
-
-    #[tokio::test]
-    async fn an_empty_endpoint_in_the_files_is_an_error() {
-        let env = Env::from_slice(&[("HOME", "/home")]);
-        let with = |config: &str| Fs::from_slice(&[("/home/.aws/config", config)]);
-        let service = "[default]\nservices = lab\n[services lab]\nec2 =\n  endpoint_url =\n";
-        for (config, place) in [
-            ("[default]\nendpoint_url =\n", "profile (`default`)"),
-            (service, "service-specific (`ec2`)"),
-        ] {
-            let error = no_empty_endpoint_in_files(&with(config), &env, None).await.unwrap_err();
-            assert_eq!(error.kind, ErrorKind::InvalidParameter);
-            assert!(error.to_string().contains(place), "{error}");
-        }
-        let other = "[default]\nregion = x\n[profile other]\nendpoint_url =\n";
-        no_empty_endpoint_in_files(&with(other), &env, None).await.unwrap();
-        let named = no_empty_endpoint_in_files(&with(other), &env, Some("other")).await;
-        assert!(named.unwrap_err().to_string().contains("profile (`other`)"));
-        no_empty_endpoint_in_files(&with("[default"), &env, None).await.unwrap();
-    }
 }

@@ -1,6 +1,7 @@
 //! `comeback audit`
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -67,13 +68,17 @@ fn exit(audit: &Audit) -> Exit {
 
 /// Says how many calls were made, and what was not read.
 fn summary(audit: &Audit) {
-    let calls: u64 = audit.ledger.calls.values().sum();
-    let each: Vec<String> = audit
-        .ledger
-        .calls
-        .iter()
-        .map(|(name, count)| format!("{count} {name}"))
-        .collect();
+    let total: u64 = audit.ledger.calls.values().sum();
+    let mut calls = output::count(total, "call");
+    if total > 0 {
+        let each: Vec<String> = audit
+            .ledger
+            .calls
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        let _ = write!(calls, " ({})", each.join(", "));
+    }
     let read: Vec<_> = audit
         .ledger
         .entries
@@ -83,10 +88,10 @@ fn summary(audit: &Audit) {
     let accounts: BTreeSet<_> = read.iter().filter_map(|entry| entry.account.as_ref()).collect();
     let (instances, at_risk) = (audit.ledger.instances(), audit.at_risk().count());
     output::say(&format!(
-        "Read {instances} instances in {} of {} with {calls} calls ({}); at risk: {at_risk}.\n",
+        "Read {} in {} of {} with {calls}; at risk: {at_risk}.\n",
+        output::count(instances, "instance"),
         output::count(read.len(), "region"),
         output::count(accounts.len(), "account"),
-        each.join(", ")
     ));
     for entry in &audit.ledger.entries {
         let account = entry

@@ -1,6 +1,6 @@
 //! Text for people.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
 
 use comeback_convert::finding::{Finding, Level};
@@ -163,11 +163,9 @@ pub(crate) fn minute(at: Timestamp) -> String {
 }
 
 /// `1 event`, `2 events`.
-pub(crate) fn count(number: usize, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
-    }
+pub(crate) fn count<N: Display + PartialEq + From<u8>>(number: N, what: &str) -> String {
+    let ending = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {what}{ending}")
 }
 
 #[cfg(test)]
