@@ -7,27 +7,20 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use comeback_convert::in_place;
 use comeback_convert::plan::Layout;
-use comeback_disk::image::Access;
 use comeback_disk::io::ReadAt;
 
-use super::common::{Report, make_way, prepare};
-use super::earlier;
+use super::common::{Begun, Report, begin, make_way, prepare};
 use super::text::plan_text;
 use crate::cli::ConvertArguments;
-use crate::disk::{now, open, tell_users};
+use crate::disk::now;
 use crate::exit::Exit;
-use crate::keep;
 use crate::output;
 
 pub(super) fn run(arguments: &ConvertArguments) -> Result<Exit> {
-    let access = if arguments.dry_run { Access::Read } else { Access::Write };
-    let image = Arc::new(open(&arguments.disk, access)?);
     let converting = || format!("converting {}", arguments.disk.disk.display());
-    tell_users(&image);
-    let folder = keep::folder(&arguments.keep, &image)?;
-    let earlier = match earlier::finish(arguments, &image, &folder).with_context(converting)? {
+    let Begun { image, folder, earlier } = match begin(arguments)? {
         ControlFlow::Break(exit) => return Ok(exit),
-        ControlFlow::Continue(earlier) => earlier,
+        ControlFlow::Continue(begun) => begun,
     };
     let conversion = prepare(Arc::clone(&image) as Arc<dyn ReadAt>, arguments, now())?;
     let report = |applied, saved| Report {

@@ -9,32 +9,27 @@ use comeback_convert::conversion;
 use comeback_convert::in_place;
 use comeback_convert::plan::Layout;
 use comeback_convert::shift::Shift;
-use comeback_disk::image::{Access, Format};
+use comeback_disk::image::Format;
 use comeback_disk::io::ReadAt;
 use comeback_disk::moved::{Moved, Stamp};
 use comeback_disk::table::{self, Scheme};
 use comeback_disk::view::View;
 use comeback_guest::kernels::KernelReader;
 
-use super::common::{Report, make_way, prepare};
+use super::common::{Begun, Report, begin, make_way, prepare};
 use super::text::plan_text;
-use super::{earlier, in_place as in_place_way};
+use super::in_place as in_place_way;
 use crate::cli::ConvertArguments;
-use crate::disk::{now, open, tell_users};
+use crate::disk::now;
 use crate::exit::Exit;
-use crate::keep;
 use crate::output;
 use crate::watched::watched;
 
 pub(super) fn run(arguments: &ConvertArguments) -> Result<Exit> {
-    let access = if arguments.dry_run { Access::Read } else { Access::Write };
-    let image = Arc::new(open(&arguments.disk, access)?);
     let converting = || format!("converting {}", arguments.disk.disk.display());
-    tell_users(&image);
-    let folder = keep::folder(&arguments.keep, &image)?;
-    let earlier = match earlier::finish(arguments, &image, &folder).with_context(converting)? {
+    let Begun { image, folder, earlier } = match begin(arguments)? {
         ControlFlow::Break(exit) => return Ok(exit),
-        ControlFlow::Continue(earlier) => earlier,
+        ControlFlow::Continue(begun) => begun,
     };
     if table::read(image.as_ref()).with_context(converting)?.scheme == Scheme::Gpt {
         // It has the layout that was asked for.

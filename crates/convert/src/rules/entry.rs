@@ -227,7 +227,7 @@ fn root_device(guest: &Guest, entry: &BootEntry, platforms: &[Platform], found: 
     }
 }
 
-/// An entry that comeback's GRUB takes by its title stays the one that it takes: what the guest's kernel updates make the
+/// An entry that comeback's GRUB takes by name stays the one that it takes: what the guest's kernel updates make the
 /// default of the menu is for PV.
 fn pinned(guest: &Guest, found: &mut Vec<Finding>) {
     if loader(guest, Platform::XenHvm) != Loader::Comeback {
@@ -250,7 +250,7 @@ fn pinned(guest: &Guest, found: &mut Vec<Finding>) {
     found.push(
         Finding::new(
             "boot-entry-pinned",
-            "on HVM the entry is chosen by its title, as the default of the menu does not serve there: a new kernel is not taken",
+            "on HVM the entry is named, as the default of the menu does not serve there: a new kernel is not taken",
         )
         .at(at)
         .remedy(format!(
