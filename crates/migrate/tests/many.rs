@@ -58,9 +58,11 @@ async fn five_hundred_at_once() {
 
     let started = Instant::now();
     let mut runs = Vec::new();
+    // One for all, as the program has it.
+    let journal = world.journal();
     for plan in plans {
         let plan = plan.unwrap();
-        let (journal, run) = (world.journal(), run_id());
+        let (journal, run) = (journal.clone(), run_id());
         let mut context = world.context_in(&plan, &run, region.clone(), None);
         // As an operator has it, not as a test does.
         context.patience = comeback_migrate::action::Patience::default();
