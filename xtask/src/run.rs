@@ -1,7 +1,9 @@
 //! Child processes whose standard error is part of the error when they fail.
 
 use std::ffi::OsStr;
-use std::process::{Command, Output, Stdio};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -28,6 +30,52 @@ pub(crate) fn loudly(command: &mut Command) -> Result<()> {
         bail!("{} failed ({status})", shown(command));
     }
     Ok(())
+}
+
+/// A command that runs beside others. What it says is kept in a file until it ends.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    child: Child,
+    shown: String,
+    said: PathBuf,
+}
+
+impl Beside {
+    /// Starts it; `said` is the file.
+    pub(crate) fn start(command: &mut Command, said: &Path) -> Result<Self> {
+        let file = File::create(said).with_context(|| format!("making {}", said.display()))?;
+        let errors = file.try_clone().with_context(|| format!("opening {}", said.display()))?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(errors)
+            .spawn()
+            .with_context(|| starting(command))?;
+        Ok(Self {
+            child,
+            shown: shown(command),
+            said: said.to_owned(),
+        })
+    }
+
+    /// Waits for its end, and prints what it said.
+    pub(crate) fn end(mut self) -> Result<()> {
+        let status = self.child.wait().with_context(|| format!("waiting for {}", self.shown))?;
+        let said = fs::read(&self.said).with_context(|| format!("reading {}", self.said.display()))?;
+        eprint!("{}", String::from_utf8_lossy(&said));
+        if !status.success() {
+            bail!("{} failed ({status})", self.shown);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // Where something else has failed; after `end` there is nothing to stop.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 fn captured(command: &mut Command) -> Result<Output> {
@@ -95,6 +143,18 @@ mod tests {
             error.contains("why it failed") && error.contains("exit status: 3"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_runs_beside_is_waited_for_and_heard() {
+        let folder = std::env::temp_dir();
+        let said = folder.join(format!("comeback-beside-{}", std::process::id()));
+        let run = |script: &str| Beside::start(Command::new("sh").args(["-c", script]), &said);
+        run("echo in time").unwrap().end().unwrap();
+        assert_eq!(fs::read_to_string(&said).unwrap(), "in time\n");
+        let error = run("exit 3").unwrap().end().unwrap_err().to_string();
+        assert!(error.contains("exit status: 3"), "{error}");
+        fs::remove_file(&said).unwrap();
     }
 
     #[test]
