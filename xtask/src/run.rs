@@ -32,6 +32,15 @@ pub(crate) fn loudly(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Lets what was started before go first where the processor is short: for commands that are started from now on.
+pub(crate) fn give_way() -> Result<()> {
+    quietly(
+        Command::new("renice")
+            .args(["-n", "10", "-p"])
+            .arg(std::process::id().to_string()),
+    )
+}
+
 /// A command that runs beside others. What it says is kept in a file until it ends.
 #[derive(Debug)]
 pub(crate) struct Beside {
@@ -44,7 +53,9 @@ impl Beside {
     /// Starts it; `said` is the file.
     pub(crate) fn start(command: &mut Command, said: &Path) -> Result<Self> {
         let file = File::create(said).with_context(|| format!("making {}", said.display()))?;
-        let errors = file.try_clone().with_context(|| format!("opening {}", said.display()))?;
+        let errors = file
+            .try_clone()
+            .with_context(|| format!("opening {}", said.display()))?;
         let child = command
             .stdin(Stdio::null())
             .stdout(file)
@@ -60,7 +71,10 @@ impl Beside {
 
     /// Waits for its end, and prints what it said.
     pub(crate) fn end(mut self) -> Result<()> {
-        let status = self.child.wait().with_context(|| format!("waiting for {}", self.shown))?;
+        let status = self
+            .child
+            .wait()
+            .with_context(|| format!("waiting for {}", self.shown))?;
         let said = fs::read(&self.said).with_context(|| format!("reading {}", self.said.display()))?;
         eprint!("{}", String::from_utf8_lossy(&said));
         if !status.success() {

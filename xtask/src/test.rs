@@ -85,6 +85,7 @@ pub(crate) fn command(quick: bool) -> Result<()> {
         cache::cargo("test")?.args(["--workspace", "--test", "many", "--", "--ignored", "--nocapture"]),
         &cache::target()?.join("many.log"),
     )?;
+    run::give_way()?;
     step(started, "runs on the command line whose host does not answer");
     run::loudly(cache::cargo("test")?.args(["--workspace", "--test", "migrate", "--", "--ignored"]))?;
 

@@ -17,8 +17,8 @@ use comeback_disk::view::View;
 use comeback_guest::kernels::KernelReader;
 
 use super::common::{Begun, Report, begin, make_way, prepare};
-use super::text::plan_text;
 use super::in_place as in_place_way;
+use super::text::plan_text;
 use crate::cli::ConvertArguments;
 use crate::disk::now;
 use crate::exit::Exit;
