@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::cmdline::Cmdline;
 use crate::menu::cfg::{GrubCfg, SearchKind};
 use crate::menu::device::Device;
-use crate::menu::entry_number;
 use crate::menu::grubenv::GrubEnv;
 use crate::menu::lst::{self, DefaultEntry, MenuLst};
 use crate::text::Spanned;
@@ -268,18 +267,15 @@ impl Menus {
     fn own_selection(&self, tree: &dyn FileTree, file: &MenuFile<MenuLst>, separate_boot: bool) -> Selection {
         let entries = lst_entries(tree, file, separate_boot);
         let wanted = self.own.as_ref().and_then(|own| own.menu.default.as_ref());
-        let titles = entries.iter().map(|entry| (None, entry.title.value.as_str()));
-        // What is no entry becomes the first.
-        let named = wanted.map(|wanted| {
-            let number = entry_number(&wanted.value, titles);
-            number.filter(|number| *number < entries.len()).unwrap_or(0)
-        });
         let fallback = file
             .menu
             .fallback
             .iter()
             .flat_map(|fallback| fallback.value.iter().copied());
-        let default = named.or_else(|| file.menu.grub2_default(None));
+        let default = match wanted {
+            Some(wanted) => file.menu.grub2_entry(&wanted.value),
+            None => file.menu.grub2_default(None),
+        };
         let tried = default.into_iter().chain(fallback).collect();
         select(&file.canonical, &entries, tried, false)
     }

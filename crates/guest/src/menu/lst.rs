@@ -231,8 +231,16 @@ impl MenuLst {
                 ..
             }) => index.to_string(),
         };
+        self.grub2_entry(&wanted)
+    }
+
+    /// The entry that GRUB 2 takes of this file for `wanted`, what its `default` says, as a position in `entries`. What is no entry
+    /// becomes the first; `None` if there is none at all.
+    ///
+    /// Source: as [`grub2_default`](Self::grub2_default).
+    pub fn grub2_entry(&self, wanted: &str) -> Option<usize> {
         let titles = self.entries.iter().map(|entry| (None, entry.title.value.as_str()));
-        let number = entry_number(&wanted, titles).filter(|number| *number < self.entries.len());
+        let number = entry_number(wanted, titles).filter(|number| *number < self.entries.len());
         (!self.entries.is_empty()).then(|| number.unwrap_or(0))
     }
 }
