@@ -59,6 +59,7 @@ impl Host for Obliging {
 }
 
 /// Carries a run out in the state folder of the program; gives its name and the private address of its source.
+#[tokio::main(flavor = "current_thread")]
 async fn complete(world: &World, name: &str) -> (String, String) {
     let key = world.keys().remove(0);
     let of_key = |field: &str| key[field].as_str().unwrap().to_owned();
@@ -94,15 +95,18 @@ async fn complete(world: &World, name: &str) -> (String, String) {
     (run.to_string(), address)
 }
 
+/// Lets an action be refused until the faults are cleared.
+fn refuse(world: &World, action: &str) {
+    let code = ["--code", "UnauthorizedOperation"];
+    let set = ["lab", "fault", "set", "refuse", "--action", action];
+    world.ends(0, &[&set[..], &code[..]].concat());
+}
+
 #[test]
 #[ignore = "waits for a minute: cargo xtask test"]
 fn it_is_asked_for_shown_gone_on_with_and_done() {
     let world = World::new("estate");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let (run, address) = runtime.block_on(complete(&world, "archive"));
+    let (run, address) = complete(&world, "archive");
     let run = run.as_str();
     has(&world.ends(0, &["status", run]).out, &["--keep-private-ip"]);
     world.ends(64, &["finalize", run, "--keep-private-ip", "--keep-source"]);
@@ -122,18 +126,13 @@ fn it_is_asked_for_shown_gone_on_with_and_done() {
     has(&world.ends(0, &["status", run]).out, &["is complete"]);
 
     // What fails before the termination is taken back.
-    let refuse = |action: &str| {
-        let code = ["--code", "UnauthorizedOperation"];
-        let set = ["lab", "fault", "set", "refuse", "--action", action];
-        world.ends(0, &[&set[..], &code[..]].concat());
-    };
-    refuse("RegisterImage");
+    refuse(&world, "RegisterImage");
     let back = world.ends(1, &["finalize", run, "--keep-private-ip", "--yes"]);
     has(&back.err, &["RegisterImage", "undo: stop the target", "is complete"]);
     world.ends(0, &["lab", "fault", "clear"]);
 
     // What fails after it waits for a person.
-    refuse("AttachVolume");
+    refuse(&world, "AttachVolume");
     let stuck = world.ends(3, &["finalize", run, "--keep-private-ip", "--yes"]);
     has(
         &stuck.err,
@@ -190,16 +189,10 @@ fn it_is_asked_for_shown_gone_on_with_and_done() {
 #[ignore = "carries out a run: cargo xtask test"]
 fn it_is_taken_back_where_it_was_interrupted() {
     let world = World::new("estate");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let (run, _) = runtime.block_on(complete(&world, "archive"));
+    let (run, _) = complete(&world, "archive");
     let run = run.as_str();
     for action in ["DetachVolume", "StartInstances"] {
-        let code = ["--code", "UnauthorizedOperation"];
-        let set = ["lab", "fault", "set", "refuse", "--action", action];
-        world.ends(0, &[&set[..], &code[..]].concat());
+        refuse(&world, action);
     }
     world.ends(3, &["finalize", run, "--keep-private-ip", "--yes"]);
     world.ends(0, &["lab", "fault", "clear"]);
